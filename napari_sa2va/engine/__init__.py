@@ -1,0 +1,31 @@
+"""Requests, events and the runner that turns one into the other."""
+
+from __future__ import annotations
+
+from napari_sa2va.engine.events import (
+    Event,
+    Looking,
+    MaskFound,
+    ModelLoading,
+    ModelReady,
+    QuestionDone,
+    QuestionStarted,
+    RunDone,
+    TextChunk,
+)
+from napari_sa2va.engine.request import ModelChoice, Question, Request
+
+__all__ = [
+    "Event",
+    "Looking",
+    "MaskFound",
+    "ModelChoice",
+    "ModelLoading",
+    "ModelReady",
+    "Question",
+    "QuestionDone",
+    "QuestionStarted",
+    "Request",
+    "RunDone",
+    "TextChunk",
+]

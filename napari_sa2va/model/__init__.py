@@ -1,0 +1,1 @@
+"""Sa2VA in PyTorch: knows nothing of napari, Qt or layers."""

@@ -1,0 +1,61 @@
+"""From words to the strings that Sa2VA was trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+IMAGE: Final = "<image>"
+IMAGE_CONTEXT: Final = "<IMG_CONTEXT>"
+SEG: Final = "[SEG]"
+
+
+def segmentation_question(phrase: str) -> str:
+    """Turn a bare expression into the question of the training data.
+
+    In training, phrases were lower-cased and lost a final full stop.
+
+    Examples
+    --------
+    >>> segmentation_question("The large red cell.")
+    'Please segment the large red cell in this image.'
+    """
+    cleaned = phrase.strip().removesuffix(".").strip().lower()
+    return f"Please segment {cleaned} in this image."
+
+
+def turn(text: str) -> str:
+    """Write a user's turn in the chat template of the InternVL family, up to the answer."""
+    return f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def first_question(question: str) -> str:
+    """Put the image in front of a question, as the first question of training has it."""
+    return question if IMAGE in question else f"{IMAGE}\n{question}"
+
+
+def image_string(tiles: int, tokens_per_tile: int) -> str:
+    """Return what ``<image>`` becomes for one image of so many tiles."""
+    return f"<img>{IMAGE_CONTEXT * (tiles * tokens_per_tile)}</img>"
+
+
+def video_string(frames: int, tokens_per_tile: int) -> str:
+    """Return what ``<image>`` becomes for video frames, one tile each."""
+    return "\n".join([image_string(1, tokens_per_tile)] * frames)
+
+
+def region_string(token_counts: Sequence[int]) -> str:
+    """Return what follows the image tokens when regions are pointed out.
+
+    Parameters
+    ----------
+    token_counts : sequence of int
+        Visual tokens that each region covers in the last tile's grid.
+    """
+    regions = ", ".join(
+        f"region{number}<vp>{IMAGE_CONTEXT * count}</vp>"
+        for number, count in enumerate(token_counts, start=1)
+    )
+    return f"\nThere are {len(token_counts)} part regions in the picture: {regions}.\n"
