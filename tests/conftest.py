@@ -1,0 +1,144 @@
+"""What every test stands on: private settings, no network, a screen, no worker left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# napari reads NAPARI_CONFIG and huggingface_hub its own variables when they are imported, so both
+# are set here, before any test module imports them: a test must never write a person's settings
+# nor download.
+_SETTINGS = tempfile.mkdtemp(prefix="napari-sa2va-tests-")
+os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS) / "settings.yaml")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_HOME"] = str(Path(_SETTINGS) / "huggingface")
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# As many threads as CI has cores; torch reads these when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("MKL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+
+WINDOW_FIXTURES = frozenset({"qapp", "qtbot", "make_napari_viewer", "make_napari_viewer_proxy"})
+WINDOW_FOLDERS = ("gui", "widgets")
+VIRTUAL_SCREEN = "1600x1000x24"
+
+_xvfb: subprocess.Popen[bytes] | None = None
+_no_display: str | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find a screen, or start a virtual one, before Qt looks for it."""
+    global _no_display
+    if not config.option.collectonly:
+        _no_display = _find_display()
+
+
+def pytest_unconfigure() -> None:
+    global _xvfb
+    if _xvfb is not None:
+        _xvfb.terminate()
+        _xvfb.wait(timeout=10)
+        _xvfb = None
+        del os.environ["DISPLAY"]
+    shutil.rmtree(_SETTINGS, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Keep Qt's fixtures from starting where there is no screen: Qt would abort the process."""
+    if _no_display is None or not _needs_window(item):
+        return
+    if _must_have_display():
+        pytest.fail(f"this test must run in CI and cannot: {_no_display}", pytrace=False)
+    pytest.skip(_no_display)
+
+
+@pytest.fixture(autouse=True)
+def no_worker_left() -> Iterator[None]:
+    """Fail a test that ends while one of its napari (superqt) workers still runs."""
+    yield
+    threading = sys.modules.get("superqt.utils._qthreading")
+    if threading is None:
+        return
+    left = _wait_for_workers(threading.WorkerBase, seconds=2.0)
+    if left:
+        names = ", ".join(sorted(type(worker).__name__ for worker in left))
+        threading.WorkerBase.await_workers(10_000)
+        left.clear()
+        pytest.fail(f"a worker was still running when the test ended: {names}", pytrace=False)
+
+
+def _wait_for_workers(base: Any, seconds: float) -> set[Any]:
+    """Give workers that are done the event loop they need to say so; return those that are not."""
+    from qtpy.QtWidgets import QApplication
+
+    application = QApplication.instance()
+    deadline = time.monotonic() + seconds
+    while base._worker_set and application is not None and time.monotonic() < deadline:
+        application.processEvents()
+        time.sleep(0.01)
+    workers: set[Any] = base._worker_set
+    return workers
+
+
+def _needs_window(item: pytest.Item) -> bool:
+    folders = item.path.relative_to(Path(__file__).parent).parts[:-1]
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return any(folder in WINDOW_FOLDERS for folder in folders) or bool(fixtures & WINDOW_FIXTURES)
+
+
+def _must_have_display() -> bool:
+    return any(
+        os.environ.get(name, "").lower() not in ("", "0", "false")
+        for name in ("CI", "NAPARI_SA2VA_REQUIRE_DISPLAY")
+    )
+
+
+def _find_display() -> str | None:
+    """Return None when windows can be opened, else why they cannot."""
+    platform = os.environ.get("QT_QPA_PLATFORM", "")
+    if platform.split(":")[0] in ("offscreen", "minimal"):
+        return f"QT_QPA_PLATFORM={platform} has no OpenGL, which napari's canvas needs"
+    if not sys.platform.startswith("linux"):
+        return None
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return None
+    server = shutil.which("Xvfb")
+    if server is None:
+        return "no display: set DISPLAY, or install Xvfb (on Debian and Ubuntu: apt install xvfb)"
+    return _start_xvfb(server)
+
+
+def _start_xvfb(server: str) -> str | None:
+    """Start a virtual screen on a free display number; return None, or why that failed."""
+    global _xvfb
+    reader, writer = os.pipe()
+    _xvfb = subprocess.Popen(
+        [server, "-displayfd", str(writer), "-screen", "0", VIRTUAL_SCREEN, "-nolisten", "tcp"],
+        pass_fds=[writer],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    # Xvfb writes its number once it listens, or closes the pipe when it gives up.
+    with os.fdopen(reader) as answer:
+        number = answer.readline().strip()
+    if not number:
+        _xvfb.wait(timeout=10)
+        _xvfb = None
+        return "no display, and Xvfb did not start"
+    os.environ["DISPLAY"] = f":{number}"
+    os.environ["QT_QPA_PLATFORM"] = "xcb"
+    return None
