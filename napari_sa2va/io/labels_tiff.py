@@ -1,0 +1,104 @@
+"""A label image as a TIFF file that Fiji and napari open with its scale and its colours."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import tifffile
+
+from napari_sa2va.errors import InvalidInput
+from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.colours import label_colour
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_IMAGEJ_MAX_LABEL: Final = 65_535
+
+
+def write_labels(
+    path: Path,
+    labels: NDArray[np.integer[Any]],
+    *,
+    phrases: Mapping[int, str] | None = None,
+    pixel_size: tuple[float, float] | None = None,
+    unit: str | None = None,
+) -> None:
+    """Write a label image atomically.
+
+    An ImageJ TIFF of uint16 with a colour table; with a label above 65,535, which ImageJ cannot
+    hold as an integer, a plain TIFF of uint32.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.tif`` or ``.tiff``.
+    labels : ndarray of integers, shape (height, width)
+        0 is background.
+    phrases : mapping of int to str, optional
+        What each label stands for: shown by Fiji under Image > Show Info.
+    pixel_size : (float, float), optional
+        Height and width of a pixel, in `unit`.
+    unit : str, optional
+        Such as ``"µm"``; ``"pixel"`` when not given.
+
+    Raises
+    ------
+    InvalidInput
+        If a label is negative, or the file cannot be written.
+    """
+    largest = int(labels.max(initial=0))
+    if labels.min(initial=0) < 0:
+        raise InvalidInput("Labels must not be negative: 0 is background, objects count from 1.")
+    height, width = pixel_size or (1.0, 1.0)
+    resolution = (1 / width, 1 / height)
+    info = json.dumps({str(label): phrase for label, phrase in (phrases or {}).items()})
+    with replacing(path) as temporary:
+        if largest > _IMAGEJ_MAX_LABEL:
+            tifffile.imwrite(
+                temporary,
+                labels.astype(np.uint32),
+                compression="zlib",
+                resolution=resolution,
+                metadata={"axes": "YX", "phrases": info, "unit": unit or "pixel"},
+            )
+            return
+        tifffile.imwrite(
+            temporary,
+            labels.astype(np.uint16),
+            imagej=True,
+            resolution=resolution,
+            metadata={
+                "axes": "YX",
+                "unit": _imagej_unit(unit),
+                "min": 0.0,
+                "max": float(max(largest, 1)),
+                "Info": info,
+                "LUTs": [_label_colours(largest)],
+            },
+        )
+
+
+def _imagej_unit(unit: str | None) -> str:
+    # ImageJ's own spelling; the description tag that holds it is ASCII.
+    if unit is None:
+        return "pixel"
+    return "micron" if unit in ("µm", "μm", "um", "micrometer") else unit
+
+
+def _label_colours(largest: int) -> NDArray[np.uint8]:
+    """Return ImageJ's colour table, shape (3, 256): black, then colours that differ.
+
+    ImageJ spreads the table over the display range 0 to `largest`.
+    """
+    table = np.zeros((3, 256), np.uint8)
+    for entry in range(256):
+        label = round(entry * max(largest, 1) / 255)
+        if label > 0:
+            table[:, entry] = label_colour(label)
+    return table
