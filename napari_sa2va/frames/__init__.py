@@ -1,0 +1,31 @@
+"""Any image source as a lazy sequence of RGB planes, rendered as napari shows them."""
+
+from __future__ import annotations
+
+from napari_sa2va.frames.contrast import default_contrast_limits
+from napari_sa2va.frames.files import ImageFile, open_image, parse_contrast, parse_index
+from napari_sa2va.frames.multiscale import Levels, choose_levels
+from napari_sa2va.frames.orientation import Orientation
+from napari_sa2va.frames.region import Region
+from napari_sa2va.frames.render import GRAY, Channel, render
+from napari_sa2va.frames.source import ArrayFrames, ArrayLike, FrameSource, ImageFrames, PlaneIndex
+
+__all__ = [
+    "GRAY",
+    "ArrayFrames",
+    "ArrayLike",
+    "Channel",
+    "FrameSource",
+    "ImageFile",
+    "ImageFrames",
+    "Levels",
+    "Orientation",
+    "PlaneIndex",
+    "Region",
+    "choose_levels",
+    "default_contrast_limits",
+    "open_image",
+    "parse_contrast",
+    "parse_index",
+    "render",
+]
