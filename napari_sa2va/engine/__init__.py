@@ -13,7 +13,9 @@ from napari_sa2va.engine.events import (
     RunDone,
     TextChunk,
 )
+from napari_sa2va.engine.phrases import ask_question, segment_questions
 from napari_sa2va.engine.request import ModelChoice, Question, Request
+from napari_sa2va.engine.runner import Runner, shared_runner
 
 __all__ = [
     "Event",
@@ -27,5 +29,9 @@ __all__ = [
     "QuestionStarted",
     "Request",
     "RunDone",
+    "Runner",
     "TextChunk",
+    "ask_question",
+    "segment_questions",
+    "shared_runner",
 ]

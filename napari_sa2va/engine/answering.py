@@ -1,0 +1,71 @@
+"""One question to a loaded model, as events."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from napari_sa2va.engine.events import MaskFound, QuestionDone, TextChunk
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_sa2va.engine.events import Event
+    from napari_sa2va.engine.request import Question
+    from napari_sa2va.model import Sa2VA
+
+
+def ask(
+    model: Sa2VA,
+    image: NDArray[np.uint8],
+    question: Question,
+    index: int,
+    regions: NDArray[np.bool_] | None,
+    cancelled: threading.Event,
+) -> Iterator[Event]:
+    """Yield the events of question `index`, after its `QuestionStarted`.
+
+    Parameters
+    ----------
+    model : Sa2VA
+    image : ndarray of uint8, shape (height, width, 3)
+    question : Question
+    index : int
+        Goes into the events.
+    regions : ndarray of bool, shape (n, height, width), or None
+    cancelled : threading.Event
+
+    Raises
+    ------
+    Cancelled
+        If `cancelled` was set meanwhile.
+    """
+    # torch is imported by now; without a model there is no call to this function.
+    from napari_sa2va.model import SegmentPart, TextPart
+
+    with closing(model.ask(image, question.text, regions, cancelled)) as parts:
+        for part in parts:
+            if isinstance(part, TextPart):
+                yield TextChunk(index, part.text)
+            elif isinstance(part, SegmentPart):
+                segment = part.segment
+                yield MaskFound(
+                    index,
+                    segment.phrase or question.phrase or "",
+                    segment.mask,
+                    segment.logits,
+                    segment.iou,
+                    segment.mean_probability,
+                )
+            else:
+                yield QuestionDone(
+                    index,
+                    part.text,
+                    tuple(segment.span or (0, 0) for segment in part.segments),
+                    len(part.segments),
+                    model.unknown_words(question.text),
+                )

@@ -1,0 +1,234 @@
+"""One model, one request at a time: turns a request into events."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from napari_sa2va.engine.background import reports_of
+from napari_sa2va.engine.events import (
+    Looking,
+    ModelLoading,
+    ModelReady,
+    QuestionStarted,
+    RunDone,
+)
+from napari_sa2va.engine.failures import guarded, release_unused_memory
+from napari_sa2va.engine.loading import load_model
+from napari_sa2va.engine.answering import ask
+from napari_sa2va.errors import Cancelled, InvalidInput, Sa2VAError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_sa2va.engine.events import Event
+    from napari_sa2va.engine.request import ModelChoice, Request
+    from napari_sa2va.frames.source import FrameSource
+    from napari_sa2va.model import Sa2VA
+
+    Loader = Callable[[ModelChoice, Callable[[ModelLoading], None], threading.Event], Sa2VA]
+
+_LOG: Final = logging.getLogger(__name__)
+_LOOK_UP_SECONDS: Final = 0.05
+
+
+class Runner:
+    """Runs requests, and keeps the last model loaded.
+
+    Several docks share one runner (`shared_runner`). Requests take turns: while one runs, others
+    wait.
+
+    Parameters
+    ----------
+    load : callable, optional
+        Finds and reads a model; `napari_sa2va.engine.loading.load_model`.
+    """
+
+    def __init__(self, load: Loader = load_model) -> None:
+        self._load = load
+        self._turn = threading.Lock()
+        self._model: Sa2VA | None = None
+        self._loaded: ModelChoice | None = None
+        self._unload_wanted = False
+        self._clearing_wanted = False
+
+    # --- what it holds
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is running."""
+        return self._turn.locked()
+
+    @property
+    def loaded(self) -> ModelChoice | None:
+        """The choice whose model is in memory."""
+        return self._loaded
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of the model's weights and of its caches; 0 without a model."""
+        model = self._model
+        return 0 if model is None else model.bytes_held
+
+    def unload(self) -> bool:
+        """Free the model and its caches; never waits.
+
+        Returns
+        -------
+        bool
+            False when a request is running: then it happens as soon as that one has ended.
+        """
+        self._unload_wanted = True
+        return self._tidy()
+
+    def clear_cache(self) -> bool:
+        """Forget the images that were looked at; never waits.
+
+        Returns
+        -------
+        bool
+            False when a request is running: then it happens as soon as that one has ended.
+        """
+        self._clearing_wanted = True
+        return self._tidy()
+
+    # --- what it does
+
+    def run(self, request: Request, cancelled: threading.Event) -> Iterator[Event]:
+        """Run a request, yielding what happens.
+
+        Parameters
+        ----------
+        request : Request
+        cancelled : threading.Event
+            Set it, from any thread, to end the run between two tokens, masks or questions. What
+            was yielded before is valid.
+
+        Yields
+        ------
+        Event
+            `ModelLoading` while another request or the model is waited for, `ModelReady`,
+            `Looking`, then for each question `QuestionStarted`, `TextChunk` and `MaskFound` as
+            they come, `QuestionDone`; last `RunDone`, after a cancel too.
+
+        Raises
+        ------
+        Sa2VAError
+            Whatever fails. The runner is ready for another request after it.
+        """
+        started = time.monotonic()
+        was_cancelled = False
+        try:
+            yield from guarded(self._in_turn(request, cancelled), self.clear_cache)
+        except Cancelled:
+            was_cancelled = True
+        except Sa2VAError as error:
+            _LOG.warning("%s: %s", type(error).__name__, error)
+            raise
+        seconds = time.monotonic() - started
+        _LOG.info("Run %s after %.1f s", "cancelled" if was_cancelled else "done", seconds)
+        yield RunDone(seconds, was_cancelled)
+
+    def _in_turn(self, request: Request, cancelled: threading.Event) -> Iterator[Event]:
+        if not request.questions:
+            raise InvalidInput("There is no question to ask.")
+        yield from self._wait_for_turn(cancelled)
+        try:
+            yield from self._answer(request, cancelled)
+        finally:
+            self._turn.release()
+            self._tidy()
+
+    def _wait_for_turn(self, cancelled: threading.Event) -> Iterator[Event]:
+        if self._turn.acquire(blocking=False):
+            return
+        yield ModelLoading("Waiting for another run to end")
+        while not self._turn.acquire(timeout=_LOOK_UP_SECONDS):
+            _stop_if(cancelled)
+
+    def _answer(self, request: Request, cancelled: threading.Event) -> Iterator[Event]:
+        model = yield from self._ready(request.model, cancelled)
+        _stop_if(cancelled)
+        yield Looking()
+        image = _read(request.frames)
+        total = len(request.questions)
+        for index, question in enumerate(request.questions):
+            _stop_if(cancelled)
+            yield QuestionStarted(index, total, question.text)
+            yield from ask(model, image, question, index, request.regions, cancelled)
+
+    def _ready(
+        self, choice: ModelChoice, cancelled: threading.Event
+    ) -> Generator[Event, None, Sa2VA]:
+        """Load the model unless it is there; the one before it goes first."""
+        if self._model is None or self._loaded != choice:
+            self._drop_model()
+            _LOG.info("Loading %s", choice)
+            yield ModelLoading(f"Loading {choice.name}")
+            self._model = yield from reports_of(
+                lambda report, stop: self._load(choice, report, stop), cancelled
+            )
+            self._loaded = choice
+        model = self._model
+        yield ModelReady(model.name, str(model.device), model.dtype_name, model.bytes_held)
+        return model
+
+    # --- memory
+
+    def _drop_model(self) -> None:
+        self._model = self._loaded = None
+        release_unused_memory()
+
+    def _tidy(self) -> bool:
+        """Do what `unload` and `clear_cache` asked for, unless a request is running.
+
+        Called after each wish and after each run, and looks again after it has let others pass: a
+        wish uttered at any moment is seen by somebody.
+        """
+        while self._unload_wanted or self._clearing_wanted:
+            if not self._turn.acquire(blocking=False):
+                return False
+            try:
+                unload = self._unload_wanted
+                self._unload_wanted = self._clearing_wanted = False
+                if unload:
+                    self._drop_model()
+                elif self._model is not None:
+                    self._model.clear_cache()
+                    release_unused_memory()
+            finally:
+                self._turn.release()
+        return True
+
+
+def _stop_if(cancelled: threading.Event) -> None:
+    if cancelled.is_set():
+        raise Cancelled("The run was cancelled.")
+
+
+def _read(frames: FrameSource) -> NDArray[np.uint8]:
+    if len(frames) != 1:
+        raise InvalidInput(
+            f"There are {len(frames)} frames to look at, and this version looks at one plane at a "
+            "time. Choose one plane."
+        )
+    try:
+        return frames[0]
+    except (Sa2VAError, MemoryError):
+        raise
+    # Lazy arrays read here, and every format has errors of its own.
+    except Exception as error:
+        raise InvalidInput(f"The image could not be read: {error}") from error
+
+
+_shared: Final = Runner()
+
+
+def shared_runner() -> Runner:
+    """Return the one runner of this process."""
+    return _shared
