@@ -1,0 +1,1 @@
+"""Fine-tuning, and the script that made the demo checkpoint."""

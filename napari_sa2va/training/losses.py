@@ -1,0 +1,96 @@
+"""Losses, and the throw-away heads that teach a small model what to look for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_sa2va.samples.scenes import COLORS, SHAPES, SIZES
+
+if TYPE_CHECKING:
+    from napari_sa2va.model.config import Sa2VAConfig
+
+_CLASSES: Final = (1 + len(COLORS), len(SIZES), len(SHAPES), 3, 3)
+
+
+def mask_loss(logits: Tensor, ious: Tensor, target: Tensor) -> Tensor:
+    """BCE and dice on all four of the decoder's masks, and its IoU prediction.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, 4, m, m)
+    ious : Tensor, shape (n, 4)
+    target : Tensor, shape (n, m, m)
+        Soft masks: the share of each place that is covered, which keeps sub-pixel borders.
+    """
+    wanted = target[:, None].expand_as(logits)
+    bce = F.binary_cross_entropy_with_logits(logits, wanted)
+    found = logits.sigmoid().flatten(2)
+    flat = wanted.flatten(2)
+    dice = 1 - (2 * (found * flat).sum(-1) + 1) / (found.sum(-1) + flat.sum(-1) + 1)
+    with torch.no_grad():
+        hard, true = logits.flatten(2) > 0, flat > 0.5
+        iou = (hard & true).sum(-1) / (hard | true).sum(-1).clamp(min=1)
+    return 5 * bce + dice.mean() + 0.2 * F.mse_loss(ious, iou)
+
+
+class AuxiliaryHeads(nn.Module):
+    """Heads that are dropped from the checkpoint.
+
+    They name the cell under every visual token and every SAM2 feature, and point from words to
+    places. Without the match between language embedding and SAM2 features the mask decoder has
+    nothing to follow while it is still blind (a prototype's finding).
+    """
+
+    def __init__(self, config: Sa2VAConfig) -> None:
+        super().__init__()
+        width, sam = int(config.language["hidden_size"]), config.sam2.d_model
+        self.token_side = config.token_side
+        self.feature_side = config.sam2.feature_side
+        self.token_classes = nn.Linear(width, sum(_CLASSES))
+        self.feature_classes = nn.Linear(sam, sum(_CLASSES))
+        self.seg_query, self.seg_key = nn.Linear(width, 64), nn.Linear(width, 64)
+        self.prompt_query, self.prompt_key = nn.Linear(width, 64), nn.Linear(width, 64)
+        self.bias = nn.Parameter(torch.full((3,), -3.0))
+
+    def classes(self, tokens: Tensor, features: Tensor, maps: Tensor) -> Tensor:
+        """Name the cell under each visual token (b, t, c) and each feature (b, d, s, s)."""
+        loss = self._named(self.token_classes(tokens), maps, self.token_side)
+        flat = features.flatten(2).transpose(1, 2)
+        return loss + self._named(self.feature_classes(flat), maps, self.feature_side)
+
+    def _named(self, scores: Tensor, maps: Tensor, side: int) -> Tensor:
+        # Nearest sampling at the middle of each place.
+        step = maps.shape[-1] / side
+        at = ((torch.arange(side, device=maps.device) + 0.5) * step).long()
+        wanted = maps[:, :, at][:, :, :, at].flatten(2)
+        total = scores.new_zeros(())
+        for number, part in enumerate(scores.split(_CLASSES, dim=-1)):
+            labels = wanted[:, number]
+            if number and bool((labels < 0).all()):
+                continue
+            total = total + F.cross_entropy(part.flatten(0, 1), labels.flatten())
+        return total
+
+    def seg_match(self, states: Tensor, tokens: Tensor, target: Tensor) -> Tensor:
+        """Point from the state at ``[SEG]`` (n, c) to visual tokens (n, t, c)."""
+        return self._match(self.seg_query(states), self.seg_key(tokens), 0, target)
+
+    def prompt_match(self, states: Tensor, tokens: Tensor, target: Tensor) -> Tensor:
+        """Point from the prompt's last token; an absent object points nowhere."""
+        return self._match(self.prompt_query(states), self.prompt_key(tokens), 1, target)
+
+    def embedding_match(self, embeddings: Tensor, features: Tensor, target: Tensor) -> Tensor:
+        """Point from the language embedding (n, d) to SAM2's features (n, d, s, s)."""
+        return self._match(embeddings, features.flatten(2).transpose(1, 2), 2, target)
+
+    def _match(self, query: Tensor, keys: Tensor, which: int, target: Tensor) -> Tensor:
+        scores = torch.einsum("nc,ntc->nt", query, keys) / math.sqrt(query.shape[-1])
+        side = round(keys.shape[1] ** 0.5)
+        cover = F.adaptive_avg_pool2d(target[:, None], side).flatten(1)
+        wanted = (cover / 0.35).clamp(max=1)
+        return F.binary_cross_entropy_with_logits(scores + self.bias[which], wanted)

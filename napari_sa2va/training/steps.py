@@ -1,0 +1,168 @@
+"""Forward passes of training: images with questions and prompts, and clips with memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+
+from napari_sa2va.training.losses import AuxiliaryHeads, mask_loss
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_sa2va.model.network import Sa2VANetwork
+    from napari_sa2va.training.batches import Batch, Sequences
+
+
+@dataclass(slots=True)
+class ImageFeatures:
+    """SAM2's features of a batch: stride 16 with the no-memory embedding, stride 4, stride 8."""
+
+    top: Tensor
+    s0: Tensor
+    s1: Tensor
+    raw: dict[str, Any]
+
+
+def encode_images(network: Sa2VANetwork, images: Tensor) -> ImageFeatures:
+    """Run SAM2's image encoder."""
+    sam2 = network.sam2
+    out = sam2.forward_image(images)
+    s0, s1, top = out["backbone_fpn"]
+    return ImageFeatures(top + sam2.no_mem_embed.reshape(1, -1, 1, 1), s0, s1, out)
+
+
+def decode_masks(
+    network: Sa2VANetwork,
+    features: ImageFeatures,
+    rows: Tensor,
+    *,
+    language: Tensor | None = None,
+    points: tuple[Tensor, Tensor] | None = None,
+    top: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Decode all four masks for prompts about the images `rows`, at the decoder's resolution.
+
+    Returns
+    -------
+    logits, ious, object_score : Tensor, shape (n, 4, m, m), (n, 4), (n, 1)
+    """
+    sam2, n = network.sam2, len(rows)
+    if points is None:
+        empty = -torch.ones(n, 1, dtype=torch.int32, device=rows.device)
+        points = (torch.zeros(n, 1, 2, device=rows.device), empty)
+    sparse, dense = sam2.sam_prompt_encoder(points=points, boxes=None, masks=None)
+    if language is not None:
+        sparse = torch.cat([sparse, language[:, None]], dim=1)
+    logits, ious, _, score = sam2.sam_mask_decoder.predict_masks(
+        image_embeddings=(features.top if top is None else top)[rows],
+        image_pe=sam2.sam_prompt_encoder.get_dense_pe(),
+        sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense,
+        repeat_image=False,
+        high_res_features=[features.s0[rows], features.s1[rows]],
+    )
+    return logits, ious, score
+
+
+def run_language(
+    network: Sa2VANetwork, sequences: Sequences, tokens: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Run the language model over question trees.
+
+    Parameters
+    ----------
+    tokens : Tensor, shape (b, n, c)
+        Visual tokens of each trunk.
+
+    Returns
+    -------
+    states : Tensor, shape (b, l, c)
+        After the final norm.
+    loss : Tensor
+        Cross entropy of the answers.
+    """
+    language = network.language_model
+    embeddings = language.get_input_embeddings()(sequences.ids)
+    b, count, width = tokens.shape
+    # The trunk's context tokens come in order; a region's are the last frame's tokens again.
+    first = int((sequences.branch[0] == 0).sum())
+    context = sequences.ids[0, :first] == _most_common(sequences.ids[0, :first])
+    places = context.nonzero()[:, 0]
+    assert len(places) == count
+    rows = torch.arange(b, device=tokens.device)[:, None].expand(b, count)
+    embeddings = embeddings.index_put((rows, places.expand(b, count)), tokens)
+    if len(sequences.region_at):
+        image, place = sequences.region_at.unbind(1)
+        embeddings = embeddings.index_put((image, place), tokens[image, sequences.region_token])
+    states = language.model(
+        inputs_embeds=embeddings,
+        attention_mask=sequences.attention(),
+        position_ids=sequences.positions,
+        use_cache=False,
+    ).last_hidden_state
+    asked = sequences.labels >= 0
+    loss = F.cross_entropy(language.lm_head(states[asked]), sequences.labels[asked])
+    return states, loss
+
+
+def _most_common(ids: Tensor) -> Tensor:
+    values, counts = ids.unique(return_counts=True)
+    return values[counts.argmax()]
+
+
+@dataclass(slots=True)
+class StepResult:
+    """Losses by name, whose sum is minimised, and figures to watch (teacher forced)."""
+
+    losses: dict[str, Tensor]
+    figures: dict[str, float]
+
+
+def image_step(network: Sa2VANetwork, heads: AuxiliaryHeads, batch: Batch) -> StepResult:
+    """Run a batch of single images."""
+    sequences = batch.sequences
+    tokens = network.visual_tokens(batch.tiles)
+    features = encode_images(network, batch.images)
+    states, language_loss = run_language(network, sequences, tokens)
+    plain = features.raw["backbone_fpn"][2]
+    losses = {
+        "language": language_loss,
+        "classes": 0.3 * heads.classes(tokens, plain, batch.classes),
+    }
+    image, place = sequences.prompt_at.unbind(1)
+    trunk = states[:, sequences.ids[0] == _most_common(sequences.ids[0])][:, : tokens.shape[1]]
+    losses["prompt match"] = 2 * heads.prompt_match(
+        states[image, place], trunk[image], batch.prompt_masks
+    )
+    image, place = sequences.seg_at.unbind(1)
+    seg = states[image, place]
+    embeddings = network.text_hidden_fcs(seg)
+    target = batch.seg_masks[:, 0]
+    losses["seg match"] = 2 * heads.seg_match(seg, trunk[image], target)
+    losses["embedding match"] = 2 * heads.embedding_match(embeddings, plain[image], target)
+    logits, ious, score = decode_masks(network, features, image, language=embeddings)
+    losses["mask"] = mask_loss(logits, ious, target)
+    point_logits, point_ious, point_score = decode_masks(
+        network, features, batch.point_image, points=(batch.points, batch.point_labels)
+    )
+    losses["points"] = 0.5 * mask_loss(point_logits, point_ious, batch.point_masks)
+    present = torch.cat([score, point_score])
+    losses["presence"] = 0.05 * F.softplus(-present).mean()
+    figures = {
+        "mask IoU": chosen_iou(logits, ious, target),
+        "point IoU": chosen_iou(point_logits, point_ious, batch.point_masks),
+    }
+    return StepResult(losses, figures)
+
+
+@torch.no_grad()
+def chosen_iou(logits: Tensor, ious: Tensor, target: Tensor) -> float:
+    """Mean IoU of the candidates that would be chosen at inference; see `mask_loss`."""
+    best = 1 + ious[:, 1:].argmax(1)
+    hard = logits[torch.arange(len(best), device=best.device), best].flatten(1) > 0
+    true = target.flatten(1) > 0.5
+    return float(((hard & true).sum(1) / (hard | true).sum(1).clamp(min=1)).mean())

@@ -1,0 +1,97 @@
+"""The demo checkpoint's tokenizer: a word, a token; any other word letter by letter.
+
+A byte-level BPE without merges whose vocabulary holds the 256 bytes and whole words
+(``ignore_merges`` looks a whole word up before it is split), so that the small language model
+spends its capacity on cells instead of spelling.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from napari_sa2va.samples.expressions import SYNONYMS
+from napari_sa2va.samples.scenes import COLORS, SHAPES, SIZES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPECIAL_TOKENS: Final = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<img>",
+    "</img>",
+    "<IMG_CONTEXT>",
+    "<quad>",
+    "</quad>",
+    "<ref>",
+    "</ref>",
+    "<box>",
+    "</box>",
+    "[SEG]",
+    "<p>",
+    "</p>",
+    "<vp>",
+    "</vp>",
+)
+_AFTER_A_SPACE: Final = """
+a all an and are at bottom bottommost can cells cell color colors count contents corresponding
+describe detail difference each every find for has have here how image in interleaved is it
+largest leftmost left many mask masks moving no nuclei nucleus number object objects of on one
+or parts part picture please region regions respond rightmost right segment segmentation shape
+shows size smallest such than that the them there these this top topmost two three four five six
+seven eight nine ten what where which with you
+""".split()
+_AT_THE_START: Final = """
+A All Are Can Describe Find How Is It No None Please Segment Sure The There What Where Which Yes
+You assistant region shaped user
+Blue Cyan Green Magenta Red Yellow
+""".split()
+_PUNCTUATION: Final = tuple("\n .,:?!-")
+
+
+def build_tokenizer() -> Tokenizer:
+    """Build the tokenizer of the demo checkpoint."""
+    words = {*COLORS, *SIZES, *SHAPES, *(s for group in SYNONYMS.values() for s in group)}
+    words = {piece for word in words for piece in word.split("-")} - {"shaped"}
+    vocabulary: dict[str, int] = {}
+    for symbol in sorted(pre_tokenizers.ByteLevel.alphabet()):
+        vocabulary[symbol] = len(vocabulary)
+    spaced = [f"Ġ{word}" for word in sorted({*words, *_AFTER_A_SPACE})]
+    for token in [*spaced, *sorted({*words, *_AT_THE_START})]:
+        vocabulary.setdefault(token, len(vocabulary))
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(
+        [AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS]
+    )
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write ``tokenizer.json`` and ``tokenizer_config.json`` as an official checkpoint has them."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "added_tokens_decoder": {
+            str(tokenizer.token_to_id(token)): {
+                "content": token,
+                "lstrip": False,
+                "normalized": False,
+                "rstrip": False,
+                "single_word": False,
+                "special": True,
+            }
+            for token in SPECIAL_TOKENS
+        },
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 4096,
+    }
+    text = json.dumps(settings, indent=1)
+    (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
