@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from napari_sa2va.engine.answering import ask
 from napari_sa2va.engine.background import reports_of
 from napari_sa2va.engine.events import (
     Looking,
@@ -17,7 +18,6 @@ from napari_sa2va.engine.events import (
 )
 from napari_sa2va.engine.failures import guarded, release_unused_memory
 from napari_sa2va.engine.loading import load_model
-from napari_sa2va.engine.answering import ask
 from napari_sa2va.errors import Cancelled, InvalidInput, Sa2VAError
 
 if TYPE_CHECKING:
