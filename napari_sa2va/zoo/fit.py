@@ -1,0 +1,232 @@
+"""How much memory a model needs, and whether it is there: asked before anything is loaded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_sa2va.errors import CheckpointError, InvalidInput, NotEnoughMemory
+from napari_sa2va.zoo.catalogue import CATALOGUE, DEMO, Checkpoint, LanguageSizes
+from napari_sa2va.zoo.machine import Device, device_named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BYTES_PER_WEIGHT: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
+GIB: Final = 1024**3
+
+# Prompt, answer and the texts between the image's tokens, in tokens: a generous conversation.
+_TEXT_TOKENS: Final = 1024
+# Peak of SAM2's hiera-large image encoder at 1024 x 1024 with one image in float32, measured on a
+# processor: 448 MiB. It grows with the area.
+_SAM2_PEAK: Final = 448 * 1024**2
+_SAM2_SIDE: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class VisionSizes:
+    """Sizes of the vision transformer and of what it looks at; the defaults are InternViT-300M's.
+
+    Attributes
+    ----------
+    tiles : int
+        The most tiles of one image, the thumbnail counted.
+    patches : int
+        Patches of a tile, the class token counted.
+    tokens : int
+        Visual tokens of a tile for the language model.
+    sam2_side : int
+        Side of the square that SAM2 sees, in pixels.
+    """
+
+    hidden: int = 1024
+    intermediate: int = 4096
+    tiles: int = 13
+    patches: int = 1025
+    tokens: int = 256
+    sam2_side: int = _SAM2_SIDE
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """Memory that a model takes, in bytes.
+
+    Attributes
+    ----------
+    weights : int
+    working : int
+        Estimated peak while an image of the largest size is looked at.
+    """
+
+    weights: int
+    working: int
+
+    @property
+    def total(self) -> int:
+        """Weights and working memory together."""
+        return self.weights + self.working
+
+
+def working_memory(vision: VisionSizes, language: LanguageSizes, bytes_per_value: int) -> int:
+    """Estimate the peak of looking at the largest image and answering about it.
+
+    The three parts run after another, so the largest counts; the key-value cache stays. Factors
+    were fitted to measurements in float32 on a processor (13 tiles of 448 pixels through
+    InternViT-300M: 694 MiB; 3,450 tokens through layers of Qwen2.5-1.5B's size: 577 MiB).
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    tokens = vision.tiles * vision.tokens + _TEXT_TOKENS
+    looking = vision.tiles * vision.patches * (5 * vision.hidden + 2 * vision.intermediate)
+    reading = tokens * (6 * language.hidden + 4 * language.intermediate)
+    keys_and_values = tokens * 2 * language.layers * language.key_value_heads * language.head
+    grounding = _SAM2_PEAK / 4 * (vision.sam2_side / _SAM2_SIDE) ** 2
+    return int(bytes_per_value * (max(looking, reading, grounding) + keys_and_values))
+
+
+def dtype_on(device: Device, dtype: str) -> str:
+    """Return the dtype that ``"auto"`` is counted as on a device.
+
+    The larger one where it depends on more than is known here.
+
+    Raises
+    ------
+    InvalidInput
+        If `dtype` is none that a model can have.
+    """
+    if dtype != "auto":
+        if dtype not in BYTES_PER_WEIGHT:
+            raise InvalidInput(
+                f"{dtype!r} is no dtype. Choose auto, {', '.join(BYTES_PER_WEIGHT)}."
+            )
+        return dtype
+    return "bfloat16" if device.name.startswith("cuda") and _good_at_bfloat16() else "float32"
+
+
+def estimate(folder: Path, dtype: str) -> MemoryNeed:
+    """Estimate what a checkpoint folder needs, from its configuration and its files' headers.
+
+    Parameters
+    ----------
+    folder : Path
+    dtype : str
+        One of `BYTES_PER_WEIGHT`.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds no checkpoint, or a damaged one.
+    """
+    from napari_sa2va.model.config import Sa2VAConfig
+    from napari_sa2va.model.shards import Shards
+
+    config = Sa2VAConfig.from_folder(folder)
+    with Shards(folder) as shards:
+        weights = sum(math.prod(shards.shape(name)) for name in shards.names)
+    try:
+        vision, language = _vision_sizes(config), _language_sizes(config.language)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise CheckpointError(f"{folder / 'config.json'} lacks sizes: {error!r}.") from error
+    size = BYTES_PER_WEIGHT[dtype]
+    return MemoryNeed(weights * size, working_memory(vision, language, size))
+
+
+def estimate_published(checkpoint: Checkpoint, dtype: str) -> MemoryNeed | None:
+    """Estimate what a published checkpoint needs, without its files; None where unknown."""
+    if checkpoint.language is None:
+        return None
+    size = BYTES_PER_WEIGHT[dtype]
+    working = working_memory(VisionSizes(), checkpoint.language, size)
+    return MemoryNeed(checkpoint.parameters * size, working)
+
+
+def check_fits(folder: Path, device: str = "auto", dtype: str = "auto") -> MemoryNeed:
+    """Check that a checkpoint fits into the free memory of a device, before it is loaded.
+
+    A model that is to be replaced must be unloaded first.
+
+    Parameters
+    ----------
+    folder : Path
+    device, dtype : str
+        As in `napari_sa2va.Sa2VA.from_pretrained`.
+
+    Returns
+    -------
+    MemoryNeed
+
+    Raises
+    ------
+    NotEnoughMemory
+        With the numbers, and what would fit instead.
+    CheckpointError
+        If the folder holds no checkpoint, or a damaged one.
+    InvalidInput
+        If this machine has no such device.
+    """
+    place = device_named(device)
+    chosen = dtype_on(place, dtype)
+    need = estimate(folder, chosen)
+    # Where the free memory cannot be told (0 of 0), the attempt decides.
+    if place.total and need.total > place.free:
+        raise NotEnoughMemory(
+            f"{folder.name} needs about {gib(need.total)} on {place.name} in {chosen} "
+            f"({gib(need.weights)} for its weights, {gib(need.working)} to work), and "
+            f"{gib(place.free)} of {gib(place.total)} are free. "
+            f"{_advice(need, place, chosen)}"
+        )
+    return need
+
+
+def gib(size: int) -> str:
+    """Write a number of bytes for people, such as ``"8.6 GiB"`` or ``"420 MiB"``."""
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / 1024**2:.0f} MiB"
+
+
+def _advice(need: MemoryNeed, device: Device, dtype: str) -> str:
+    if dtype == "float32" and need.total / 2 <= device.free:
+        return f"In bfloat16 it would fit (about {gib(need.total // 2)})."
+    smaller = [
+        (checkpoint, published)
+        for checkpoint in CATALOGUE
+        if checkpoint.unsupported is None
+        and (published := estimate_published(checkpoint, dtype)) is not None
+        and published.total <= min(device.free, need.total)
+    ]
+    if smaller:
+        checkpoint, published = max(smaller, key=lambda pair: pair[1].total)
+        return f"{checkpoint.name} would fit (about {gib(published.total)})."
+    return f"Close other programs, or choose the {DEMO} checkpoint."
+
+
+def _good_at_bfloat16() -> bool:
+    import torch
+
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _vision_sizes(config: Any) -> VisionSizes:
+    patches = (config.tile_size // config.patch_size) ** 2
+    return VisionSizes(
+        hidden=int(config.vision["hidden_size"]),
+        intermediate=int(config.vision["intermediate_size"]),
+        tiles=config.max_tiles + (config.use_thumbnail and config.max_tiles > 1),
+        patches=patches + 1,
+        tokens=config.tokens_per_tile,
+        sam2_side=config.sam2.image_size,
+    )
+
+
+def _language_sizes(settings: dict[str, Any]) -> LanguageSizes:
+    heads = int(settings["num_attention_heads"])
+    return LanguageSizes(
+        hidden=int(settings["hidden_size"]),
+        intermediate=int(settings["intermediate_size"]),
+        layers=int(settings["num_hidden_layers"]),
+        key_value_heads=int(settings.get("num_key_value_heads") or heads),
+        head=int(settings.get("head_dim") or int(settings["hidden_size"]) // heads),
+    )

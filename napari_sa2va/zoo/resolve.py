@@ -1,0 +1,120 @@
+"""From what a user typed to a checkpoint folder on this machine."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from napari_sa2va.errors import CheckpointError
+from napari_sa2va.zoo.catalogue import CATALOGUE, DEMO, check_supported, find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Progress = Callable[[str, float], object]
+
+# Owner and name, as the Hub allows them: no path separators beyond the one, no leading dot.
+_HUB_ID: Final = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
+
+
+def resolve(
+    name: str,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    *,
+    download: bool = True,
+) -> Path:
+    """Return the folder of a checkpoint, fetching it from the Hub when it is not here yet.
+
+    An existing folder wins over a Hub id of the same spelling. Neither is asked for code: only
+    configuration, safetensors and tokenizer files are fetched.
+
+    Parameters
+    ----------
+    name : str
+        ``"demo"``, a name from the catalogue, a folder, or a Hub id such as
+        ``"ByteDance/Sa2VA-InternVL3-2B"``.
+    progress : callable, optional
+        Called with a message and the fraction downloaded, 0 to 1, from any thread.
+    cancelled : callable, optional
+        Asked while downloading; true ends it. What is already here is kept for the next time.
+    download : bool, default: True
+        Whether the network may be used.
+
+    Returns
+    -------
+    Path
+        A folder with ``config.json``.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such checkpoint, it is not supported, or it cannot be fetched.
+    Cancelled
+    """
+    name = name.strip()
+    if not name:
+        raise CheckpointError(f"No model is named. {_choices()}")
+    if name.casefold() == DEMO:
+        return demo_folder()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return checked_folder(folder)
+    known = find(name)
+    if known is not None:
+        check_supported(known)
+    hub_id = known.hub_id if known is not None else name
+    if hub_id is None or not _HUB_ID.match(hub_id):
+        raise CheckpointError(f"There is no folder {name!r}, and no Hub id looks so. {_choices()}")
+    from napari_sa2va.zoo.hub import fetch
+
+    return checked_folder(fetch(hub_id, progress, cancelled, download=download))
+
+
+def demo_folder() -> Path:
+    """Return the folder of the demo checkpoint in the package.
+
+    Raises
+    ------
+    CheckpointError
+        If this installation lacks it.
+    """
+    # Not a zip file: wheels are unpacked, and safetensors maps files into memory.
+    folder = Path(str(files("napari_sa2va"))) / "samples" / "demo"
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(
+            "The demo checkpoint is missing from this installation. Install napari-sa2va again."
+        )
+    return folder
+
+
+def checked_folder(folder: Path) -> Path:
+    """Return a folder that looks like a checkpoint; its contents are read when it is loaded.
+
+    Raises
+    ------
+    CheckpointError
+        If it has no ``config.json``.
+    """
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"{folder} has no config.json, so it is not a checkpoint folder. Choose the folder "
+            "that holds config.json and the .safetensors files."
+        )
+    return folder
+
+
+def is_here(name: str) -> bool:
+    """Whether a checkpoint is on this machine and whole; the network is not used."""
+    try:
+        resolve(name, download=False)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _choices() -> str:
+    names = ", ".join(c.name for c in CATALOGUE if c.unsupported is None)
+    return f"Choose one of {names}, a folder, or a Hub id such as {CATALOGUE[1].hub_id}."
