@@ -112,7 +112,7 @@ class ImageFile:
 def open_image(
     path: str | Path, *, contrast_limits: tuple[float, float] | None = None
 ) -> ImageFile:
-    """Open an image file: TIFF and its relatives, ``.npy``, and whatever imageio reads.
+    """Open an image file: TIFF and its relatives, ``.npy``, and whatever Pillow reads.
 
     Parameters
     ----------
@@ -193,10 +193,13 @@ def _read(path: Path) -> tuple[ArrayLike, str]:
 
 
 def _read_picture(path: Path) -> tuple[ArrayLike, str]:
-    """Decode with imageio, as napari's reader does."""
+    """Decode with imageio's Pillow plugin, which napari's reader ends up with for pictures.
+
+    Named, as otherwise imageio tries every plugin on a file that none can read, and leaves it open.
+    """
     import imageio.v3 as imageio
 
-    picture: np.ndarray[Any, Any] = np.asarray(imageio.imread(path))
+    picture: np.ndarray[Any, Any] = np.asarray(imageio.imread(path, plugin="pillow"))
     if picture.ndim == 3 and picture.shape[2] == 2:
         gray, alpha = picture[..., 0], picture[..., 1]
         picture = np.stack([gray, gray, gray, alpha], axis=-1)

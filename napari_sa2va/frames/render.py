@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class Channel:
 
     contrast_limits: tuple[float, float]
     gamma: float = 1.0
-    lut: NDArray[np.uint8] = GRAY
+    lut: NDArray[np.uint8] = field(default_factory=lambda: GRAY)
 
     def __post_init__(self) -> None:
         low, high = self.contrast_limits
@@ -128,13 +128,11 @@ def _check_plane(plane: NDArray[Any], size: tuple[int, ...]) -> None:
 
 
 def _draw(plane: NDArray[Any], channel: Channel) -> NDArray[np.uint8]:
-    brightness = (np.linspace(0, 1, _STEPS + 1) ** channel.gamma * 255 + 0.5).astype(np.uint8)
+    table = _table(channel)
     if plane.ndim == 2:
-        rgb = channel.lut[brightness][_steps(plane, channel.contrast_limits)]
+        rgb = table[_steps(plane, channel.contrast_limits)]
     else:
-        colour = plane[..., :3]
-        component = np.arange(3)
-        rgb = channel.lut[brightness[_steps(colour, channel.contrast_limits)], component]
+        rgb = table[_steps(plane[..., :3], channel.contrast_limits), np.arange(3)]
         if plane.shape[2] == 4:
             alpha = _alpha(plane[..., 3])
             rgb = (rgb * alpha[..., None] + 0.5).astype(np.uint8)
@@ -142,6 +140,14 @@ def _draw(plane: NDArray[Any], channel: Channel) -> NDArray[np.uint8]:
         # The colour of NaN is transparent in napari's colormaps: the black canvas shows.
         rgb[np.isnan(plane)] = 0
     return rgb
+
+
+def _table(channel: Channel) -> NDArray[np.uint8]:
+    """Colours of all steps: gamma, then linear between the colours, as napari's colormaps are."""
+    brightness = np.linspace(0, 1, _STEPS + 1) ** channel.gamma * 255
+    levels = np.arange(256)
+    components = [np.interp(brightness, levels, channel.lut[:, i]) for i in range(3)]
+    return (np.stack(components, axis=1) + 0.5).astype(np.uint8)
 
 
 def _steps(values: NDArray[Any], limits: tuple[float, float]) -> NDArray[np.uint16]:

@@ -109,7 +109,8 @@ class _PagedArray:
             return np.zeros(self.shape[self._leading :], self.dtype)
         try:
             return np.asarray(page.asarray())
-        except (OSError, ValueError) as error:
+        # Each decoder has errors of its own (zlib's is not even a ValueError).
+        except Exception as error:
             raise InvalidInput(
                 f"Page {number} of {self._path.name} cannot be read: {error}. If the file opens in "
                 "Fiji, save it from there as an uncompressed TIFF."
