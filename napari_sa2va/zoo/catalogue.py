@@ -192,7 +192,8 @@ def find(name: str) -> Checkpoint | None:
     """Return the checkpoint with this name or Hub id, or None; upper and lower case are equal."""
     wanted = name.strip().casefold()
     for checkpoint in CATALOGUE:
-        if wanted in (checkpoint.name.casefold(), (checkpoint.hub_id or "").casefold()):
+        spellings = (checkpoint.name, checkpoint.hub_id)
+        if any(spelling and wanted == spelling.casefold() for spelling in spellings):
             return checkpoint
     return None
 

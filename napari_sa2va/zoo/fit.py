@@ -81,7 +81,7 @@ def working_memory(vision: VisionSizes, language: LanguageSizes, bytes_per_value
         Bytes.
     """
     tokens = vision.tiles * vision.tokens + _TEXT_TOKENS
-    looking = vision.tiles * vision.patches * (5 * vision.hidden + 2 * vision.intermediate)
+    looking = vision.tiles * vision.patches * (6 * vision.hidden + 2 * vision.intermediate)
     reading = tokens * (6 * language.hidden + 4 * language.intermediate)
     keys_and_values = tokens * 2 * language.layers * language.key_value_heads * language.head
     grounding = _SAM2_PEAK / 4 * (vision.sam2_side / _SAM2_SIDE) ** 2
@@ -100,9 +100,8 @@ def dtype_on(device: Device, dtype: str) -> str:
     """
     if dtype != "auto":
         if dtype not in BYTES_PER_WEIGHT:
-            raise InvalidInput(
-                f"{dtype!r} is no dtype. Choose auto, {', '.join(BYTES_PER_WEIGHT)}."
-            )
+            names = ", ".join(BYTES_PER_WEIGHT)
+            raise InvalidInput(f"A model cannot be loaded as {dtype!r}. Choose auto, {names}.")
         return dtype
     return "bfloat16" if device.name.startswith("cuda") and _good_at_bfloat16() else "float32"
 

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from napari_sa2va.errors import CheckpointError, InvalidInput, NotEnoughMemory
+from napari_sa2va.zoo import fit
+from napari_sa2va.zoo.catalogue import LanguageSizes, find
+from napari_sa2va.zoo.fit import (
+    GIB,
+    VisionSizes,
+    check_fits,
+    estimate,
+    estimate_published,
+    gib,
+    working_memory,
+)
+from napari_sa2va.zoo.machine import Device
+from tests.zoo.conftest import TINY_CONFIG, write_checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1024**2
+
+
+def with_device(monkeypatch: pytest.MonkeyPatch, device: Device) -> None:
+    monkeypatch.setattr(fit, "device_named", lambda name: device)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("bfloat16", 2), ("float16", 2)])
+def test_weights_are_counted_from_the_headers(tiny_checkpoint: Path, dtype: str, size: int) -> None:
+    # Stored in float16: what counts is the dtype they are loaded in.
+    assert estimate(tiny_checkpoint, dtype).weights == 34 * size
+
+
+def test_working_memory_covers_what_was_measured() -> None:
+    small = LanguageSizes(1, 1, 1, 1, 1)
+    looking = working_memory(VisionSizes(), small, 4)
+    assert 694 * MIB <= looking < 1.1 * 694 * MIB
+    no_look = VisionSizes(hidden=0, intermediate=0, sam2_side=0)
+    two_layers = LanguageSizes(1536, 8960, 2, 2, 128)
+    reading = working_memory(no_look, two_layers, 4)
+    # Measured with 3,450 tokens; the estimate allows for 4,352.
+    assert 577 * MIB <= reading * 3450 / 4352 < 1.3 * 577 * MIB
+    assert working_memory(VisionSizes(hidden=0, intermediate=0), small, 4) >= 448 * MIB
+
+
+def test_a_smaller_model_needs_less() -> None:
+    needs = [
+        estimate_published(checkpoint, "float32")
+        for name in ("Sa2VA-1B", "Sa2VA-InternVL3-2B", "Sa2VA-4B", "Sa2VA-InternVL3-8B")
+        if (checkpoint := find(name)) is not None
+    ]
+    totals = [need.total for need in needs if need is not None]
+    assert len(totals) == 4
+    assert totals == sorted(totals)
+    assert totals[1] > 2_316_157_490 * 4
+
+
+def test_what_fits_is_let_through(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_device(monkeypatch, Device("cpu", "", 16 * GIB, 8 * GIB))
+    need = check_fits(tiny_checkpoint)
+    assert need.total == need.weights + need.working < 8 * GIB
+
+
+def test_what_does_not_fit_is_told_with_numbers(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_device(monkeypatch, Device("cpu", "", 16 * GIB, 1024))
+    with pytest.raises(NotEnoughMemory) as raised:
+        check_fits(tiny_checkpoint, dtype="bfloat16")
+    message = str(raised.value)
+    assert message.startswith("tiny needs about ")
+    assert "0 MiB of 16.0 GiB are free" in message
+    assert "demo" in message
+
+
+def test_the_advice_is_something_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    need = fit.MemoryNeed(30 * GIB, 2 * GIB)
+    assert "bfloat16 it would fit (about 16.0 GiB)" in fit._advice(
+        need, Device("cpu", "", 24 * GIB, 17 * GIB), "float32"
+    )
+    assert "Sa2VA-InternVL3-2B would fit" in fit._advice(
+        need, Device("cpu", "", 24 * GIB, 12 * GIB), "float32"
+    )
+    assert "demo" in fit._advice(need, Device("cpu", "", 24 * GIB, GIB), "float32")
+
+
+def test_unknown_memory_forbids_nothing(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_device(monkeypatch, Device("cpu", "", 0, 0))
+    assert check_fits(tiny_checkpoint).total > 0
+
+
+def test_this_machine_holds_the_tiny_one(tiny_checkpoint: Path) -> None:
+    assert check_fits(tiny_checkpoint, "cpu", "float32").weights == 34 * 4
+
+
+def test_a_cut_file_is_found_before_loading(tiny_checkpoint: Path) -> None:
+    file = tiny_checkpoint / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(CheckpointError, match="cut short or damaged"):
+        estimate(tiny_checkpoint, "float32")
+
+
+def test_a_config_without_sizes(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "odd")
+    config = {**TINY_CONFIG, "llm_config": {"hidden_size": 24}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="lacks sizes"):
+        estimate(folder, "float32")
+
+
+def test_an_unknown_dtype(tiny_checkpoint: Path) -> None:
+    with pytest.raises(InvalidInput, match="cannot be loaded as 'int8'"):
+        check_fits(tiny_checkpoint, "cpu", "int8")
+
+
+def test_sizes_are_written_for_people() -> None:
+    assert gib(int(8.64 * GIB)) == "8.6 GiB"
+    assert gib(420 * MIB) == "420 MiB"

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import napari_sa2va.zoo.hub as hub_module
+from napari_sa2va.errors import CheckpointError
+from napari_sa2va.zoo import resolve as resolve_name
+from napari_sa2va.zoo.resolve import is_here, resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_folder_is_itself(tiny_checkpoint: Path) -> None:
+    assert resolve(str(tiny_checkpoint)) == tiny_checkpoint
+    assert resolve(f"  {tiny_checkpoint} ") == tiny_checkpoint
+    assert is_here(str(tiny_checkpoint))
+    assert resolve_name is resolve
+
+
+def test_a_folder_below_the_home_folder(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tiny_checkpoint.parent))
+    monkeypatch.setenv("USERPROFILE", str(tiny_checkpoint.parent))
+    assert resolve("~/tiny") == tiny_checkpoint
+
+
+def test_a_folder_without_config(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"has no config\.json"):
+        resolve(str(tmp_path))
+
+
+def test_a_folder_wins_over_a_hub_id(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_checkpoint.parent.parent)
+    name = f"{tiny_checkpoint.parent.name}/tiny"
+    assert resolve(name, download=False).resolve() == tiny_checkpoint
+
+
+@pytest.mark.parametrize("name", ["", "   ", "no such name", "/no/such/folder", "../x", "a/b/c"])
+def test_nonsense_is_answered_with_the_choices(name: str) -> None:
+    with pytest.raises(CheckpointError, match="Choose one of demo, Sa2VA-InternVL3-2B"):
+        resolve(name)
+
+
+@pytest.mark.parametrize("name", ["Sa2VA-InternVL3-2B", "bytedance/sa2va-internvl3-2b"])
+def test_a_catalogue_name_becomes_its_hub_id(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(hub_id: str, *args: object, **options: object) -> Path:
+        asked.append(hub_id)
+        raise CheckpointError("stop here")
+
+    monkeypatch.setattr(hub_module, "fetch", refuse)
+    with pytest.raises(CheckpointError, match="stop here"):
+        resolve(name)
+    assert asked == ["ByteDance/Sa2VA-InternVL3-2B"]
+
+
+def test_an_unsupported_checkpoint_is_refused_before_its_download() -> None:
+    with pytest.raises(CheckpointError, match=r"Sa2VA-Qwen3-VL-4B cannot be used: the Qwen-VL"):
+        resolve("ByteDance/Sa2VA-Qwen3-VL-4B")
+
+
+def test_what_is_not_here_is_not_here() -> None:
+    assert not is_here("Sa2VA-1B")
+    assert not is_here("no such name")
