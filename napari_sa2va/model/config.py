@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NOT_FOR_LANGUAGE_CONFIG: Final = {"architectures", "_name_or_path", "dtype", "torch_dtype"}
 
@@ -33,6 +35,9 @@ class Sam2Config:
         Channels of a memory map.
     decoder_feedforward, decoder_iou_hidden : int
         Hidden widths of the mask decoder's transformer and of its IoU head.
+    shared_decoder : bool
+        The one mask decoder was trained for tracking too, so that it can take the place of SAM2's
+        original one; false for the published checkpoints.
     """
 
     image_size: int = 1024
@@ -49,6 +54,7 @@ class Sam2Config:
     memory_dimension: int = 64
     decoder_feedforward: int = 2048
     decoder_iou_hidden: int = 256
+    shared_decoder: bool = False
 
     @property
     def feature_side(self) -> int:
@@ -64,7 +70,10 @@ class Sam2Config:
                 f"The checkpoint's sam2 block has settings this version does not know: "
                 f"{', '.join(sorted(unknown))}. Update napari-sa2va."
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        read: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from transformers import InternVLVisionConfig, InternVLVisionModel, Qwen2Config, Qwen2ForCausalLM
 
 from napari_sa2va.errors import CheckpointError
 from napari_sa2va.model.sam2_network import GroundingSam2, grounding_module
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sa2va.model.config import Sa2VAConfig
 
 
@@ -55,9 +58,11 @@ class Sa2VANetwork(nn.Module):
     ----------
     config : Sa2VAConfig
         Sizes of all parts.
+    original_decoder : bool
+        Also hold SAM2's original mask decoder, as Sa2VA-i checkpoints do.
     """
 
-    def __init__(self, config: Sa2VAConfig) -> None:
+    def __init__(self, config: Sa2VAConfig, original_decoder: bool = False) -> None:
         super().__init__()
         self.config = config
         shuffled = int(config.vision["hidden_size"] / config.downsample_ratio**2)
@@ -75,7 +80,22 @@ class Sa2VANetwork(nn.Module):
         )
         # Hiera reads values while it is built, so SAM2 cannot be built on the meta device.
         with torch.device("cpu"):
-            self.grounding_encoder = grounding_module(GroundingSam2(config.sam2))
+            self.grounding_encoder = grounding_module(GroundingSam2(config.sam2, original_decoder))
+
+    @classmethod
+    def empty(cls, config: Sa2VAConfig, original_decoder: bool = False) -> Sa2VANetwork:
+        """Build the network without memory for its parameters: all are on the meta device.
+
+        Buffers that no checkpoint holds (the language model's rotary frequencies) are real.
+        """
+        with torch.device("meta"), _UninitialisedParameters():
+            network = cls(config, original_decoder)
+        network.grounding_encoder.to("meta")
+        decoder = network.language_model.model
+        # Built once more: transformers computes its frequencies, not stored in any checkpoint,
+        # from the configuration.
+        decoder.rotary_emb = type(decoder.rotary_emb)(config=network.language_model.config)
+        return network.requires_grad_(False).eval()
 
     @property
     def sam2(self) -> GroundingSam2:
@@ -97,7 +117,27 @@ class Sa2VANetwork(nn.Module):
         Tensor, shape (n, tokens_per_tile, language width)
         """
         patches = self.vision_model(pixel_values=tiles).last_hidden_state[:, 1:]  # class token off
-        return self.mlp1(pixel_shuffle(patches, self.config.downsample_ratio))
+        tokens: Tensor = self.mlp1(pixel_shuffle(patches, self.config.downsample_ratio))
+        return tokens
+
+
+class _UninitialisedParameters(TorchFunctionMode):
+    """Skip what would fill new parameters: seconds, and memory that is replaced at once."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        name, named = getattr(func, "__name__", ""), kwargs or {}
+        in_place = name.endswith("_") and not name.endswith("__") and name != "requires_grad_"
+        # torch.nn.init hands its tensor over by name, methods of a tensor by place.
+        changed = args[0] if args else named.get("tensor")
+        if in_place and isinstance(changed, nn.Parameter):
+            return changed
+        return func(*args, **named)
 
 
 def pixel_shuffle(patches: Tensor, ratio: float) -> Tensor:

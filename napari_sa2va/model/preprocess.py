@@ -67,7 +67,7 @@ def image_tiles(pixels: NDArray[np.uint8], config: Sa2VAConfig) -> Tensor:
     Tensor of float32, shape (tiles, 3, tile, tile)
     """
     image = Image.fromarray(pixels)
-    columns, rows = tile_grid(*pixels.shape[:2], config)
+    columns, rows = tile_grid(pixels.shape[0], pixels.shape[1], config)
     side = config.tile_size
     resized = image.resize((side * columns, side * rows))  # Pillow's default filter: bicubic
     tiles = [

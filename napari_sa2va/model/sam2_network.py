@@ -1,38 +1,35 @@
-"""SAM2 inside Sa2VA: the ``sam2`` package's modules, with a language token among the prompts.
+"""SAM2 inside Sa2VA: the ``sam2`` package's model, with a language token among the prompts.
 
-The settings are those of ``sam2_hiera_l.yaml`` plus the decoder's dynamic multimask arguments, as
-the official Sa2VA builds them. Two things differ from the package (Sa2VA's inference code):
+Two things differ from the package (Sa2VA's inference code):
 
 1. a language embedding may be appended to the sparse prompt tokens, after both padding tokens;
 2. the mask of an object judged absent is not overwritten with the no-object score, neither with a
    language token nor while tracking; its object pointer still is.
+
+A Sa2VA-i checkpoint has a second mask decoder, SAM2's original one, for tracking.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from sam2.modeling.backbones.hieradet import Hiera
-from sam2.modeling.backbones.image_encoder import FpnNeck, ImageEncoder
-from sam2.modeling.memory_attention import MemoryAttention, MemoryAttentionLayer
-from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
-from sam2.modeling.position_encoding import PositionEmbeddingSine
 from sam2.modeling.sam2_base import NO_OBJ_SCORE, SAM2Base
-from sam2.modeling.sam.mask_decoder import MaskDecoder
-from sam2.modeling.sam.transformer import RoPEAttention, TwoWayTransformer
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from napari_sa2va.model.config import Sam2Config
+from napari_sa2va.model.sam2_parts import (
+    DYNAMIC_MULTIMASK,
+    image_encoder,
+    mask_decoder,
+    memory_attention,
+    memory_encoder,
+)
 
-_DYNAMIC_MULTIMASK = {
-    "dynamic_multimask_via_stability": True,
-    "dynamic_multimask_stability_delta": 0.05,
-    "dynamic_multimask_stability_thresh": 0.98,
-}
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sa2va.model.config import Sam2Config
 
 
 class HeadsOutput(NamedTuple):
@@ -51,65 +48,42 @@ class HeadsOutput(NamedTuple):
     object_score_logits: Tensor
 
 
-def _image_encoder(config: Sam2Config) -> ImageEncoder:
-    return ImageEncoder(
-        scalp=1,
-        trunk=Hiera(
-            embed_dim=config.embed_dim,
-            num_heads=config.num_heads,
-            stages=config.stages,
-            global_att_blocks=config.global_att_blocks,
-            window_pos_embed_bkg_spatial_size=config.window_pos_embed_bkg_spatial_size,
-            window_spec=config.window_spec,
-        ),
-        neck=FpnNeck(
-            position_encoding=PositionEmbeddingSine(num_pos_feats=config.d_model),
-            d_model=config.d_model,
-            backbone_channel_list=list(config.backbone_channel_list),
-            fpn_top_down_levels=[2, 3],
-            fpn_interp_model="nearest",
-        ),
-    )
+class FrameFeatures(NamedTuple):
+    """What the image encoder sees in `n` frames.
 
+    Attributes
+    ----------
+    top : Tensor, shape (n, d_model, s, s)
+        Stride 16, no memory added.
+    position : Tensor, shape (1, d_model, s, s)
+        Positional encoding of `top`.
+    fine : tuple of Tensor, shapes (n, c, 4 s, 4 s) and (n, c', 2 s, 2 s)
+        Strides 4 and 8; either as the encoder gives them or, after
+        `GroundingSam2.for_decoder`, with the few channels that a mask decoder takes.
+    """
 
-def _memory_attention(config: Sam2Config) -> MemoryAttention:
-    attention = partial(
-        RoPEAttention,
-        rope_theta=10000.0,
-        feat_sizes=(config.feature_side, config.feature_side),
-        embedding_dim=config.d_model,
-        num_heads=1,
-        downsample_rate=1,
-        dropout=0.1,
-    )
-    return MemoryAttention(
-        d_model=config.d_model,
-        pos_enc_at_input=True,
-        num_layers=config.memory_layers,
-        layer=MemoryAttentionLayer(
-            activation="relu",
-            d_model=config.d_model,
-            dim_feedforward=config.memory_feedforward,
-            dropout=0.1,
-            pos_enc_at_attn=False,
-            pos_enc_at_cross_attn_keys=True,
-            pos_enc_at_cross_attn_queries=False,
-            self_attention=attention(),
-            cross_attention=attention(rope_k_repeat=True, kv_in_dim=config.memory_dimension),
-        ),
-    )
+    top: Tensor
+    position: Tensor
+    fine: tuple[Tensor, Tensor]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory held."""
+        return sum(t.nbytes for t in (self.top, self.position, *self.fine))
 
-def _memory_encoder(config: Sam2Config) -> MemoryEncoder:
-    return MemoryEncoder(
-        in_dim=config.d_model,
-        out_dim=config.memory_dimension,
-        position_encoding=PositionEmbeddingSine(num_pos_feats=config.memory_dimension),
-        mask_downsampler=MaskDownSampler(
-            embed_dim=config.d_model, kernel_size=3, stride=2, padding=1
-        ),
-        fuser=Fuser(CXBlock(dim=config.d_model, kernel_size=7, padding=3), num_layers=2),
-    )
+    def expanded(self, n: int) -> FrameFeatures:
+        """Repeat one frame for `n` objects, without copying."""
+        top, position, (a, b) = self
+        return FrameFeatures(
+            top.expand(n, -1, -1, -1),
+            position,
+            (a.expand(n, -1, -1, -1), b.expand(n, -1, -1, -1)),
+        )
+
+    def frame(self, index: int) -> FrameFeatures:
+        """Take one of the `n` frames."""
+        row = slice(index, index + 1)
+        return FrameFeatures(self.top[row], self.position, (self.fine[0][row], self.fine[1][row]))
 
 
 class GroundingSam2(SAM2Base):  # type: ignore[misc]  # the package is not typed
@@ -119,17 +93,16 @@ class GroundingSam2(SAM2Base):  # type: ignore[misc]  # the package is not typed
     ----------
     config : Sam2Config
         Sizes.
+    original_decoder : bool
+        Also hold SAM2's original mask decoder (``original_mask_decoder``), as Sa2VA-i does.
     """
 
-    def __init__(self, config: Sam2Config) -> None:
+    def __init__(self, config: Sam2Config, original_decoder: bool = False) -> None:
         self.config = config
-        # Tracking with language tokens leaves absent objects' masks as they are; the stock
-        # behaviour is what Sa2VA-i's mask-prompted tracking wants.
-        self.overwrite_absent = False
         super().__init__(
-            image_encoder=_image_encoder(config),
-            memory_attention=_memory_attention(config),
-            memory_encoder=_memory_encoder(config),
+            image_encoder=image_encoder(config),
+            memory_attention=memory_attention(config),
+            memory_encoder=memory_encoder(config),
             num_maskmem=7,
             image_size=config.image_size,
             sigmoid_scale_for_mem_enc=20.0,
@@ -150,40 +123,65 @@ class GroundingSam2(SAM2Base):  # type: ignore[misc]  # the package is not typed
             pred_obj_scores_mlp=True,
             fixed_no_obj_ptr=True,
             use_mlp_for_obj_ptr_proj=True,
-            sam_mask_decoder_extra_args=_DYNAMIC_MULTIMASK,
+            sam_mask_decoder_extra_args=DYNAMIC_MULTIMASK,
         )
+        self.original_mask_decoder = mask_decoder(config) if original_decoder else None
 
     def _build_sam_heads(self) -> None:
         super()._build_sam_heads()
-        # The package fixes these two widths; a small model cannot afford them.
-        self.sam_mask_decoder = MaskDecoder(
-            num_multimask_outputs=3,
-            transformer=TwoWayTransformer(
-                depth=2,
-                embedding_dim=self.config.d_model,
-                mlp_dim=self.config.decoder_feedforward,
-                num_heads=8,
-            ),
-            transformer_dim=self.config.d_model,
-            iou_head_depth=3,
-            iou_head_hidden_dim=self.config.decoder_iou_hidden,
-            use_high_res_features=True,
-            iou_prediction_use_sigmoid=True,
-            pred_obj_scores=True,
-            pred_obj_scores_mlp=True,
-            use_multimask_token_for_obj_ptr=True,
-            **_DYNAMIC_MULTIMASK,
-        )
+        self.sam_mask_decoder = mask_decoder(self.config)
+
+    @property
+    def tracking_decoder(self) -> nn.Module | None:
+        """The decoder that SAM2's memory was trained with, where there is one."""
+        if self.original_mask_decoder is None and self.config.shared_decoder:
+            shared: nn.Module = self.sam_mask_decoder
+            return shared
+        return self.original_mask_decoder
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype that images are encoded in."""
+        weight: Tensor = self.no_mem_embed
+        return weight.dtype
+
+    def encode(self, images: Tensor) -> FrameFeatures:
+        """Run the image encoder; the result is the same for every mask decoder.
+
+        Parameters
+        ----------
+        images : Tensor, shape (n, 3, image_size, image_size)
+            Normalised frames.
+        """
+        seen: dict[str, Any] = self.image_encoder(images.to(self.dtype))
+        fine_4, fine_8, top = (level.to(self.dtype) for level in seen["backbone_fpn"][-3:])
+        position = seen["vision_pos_enc"][-1][:1].to(self.dtype)
+        return FrameFeatures(top, position, (fine_4, fine_8))
+
+    def for_decoder(
+        self, features: FrameFeatures, decoder: nn.Module | None = None
+    ) -> FrameFeatures:
+        """Reduce the fine features of `encode` to the channels that a mask decoder takes."""
+        chosen: Any = self.sam_mask_decoder if decoder is None else decoder
+        fine_4, fine_8 = features.fine
+        return features._replace(fine=(chosen.conv_s0(fine_4), chosen.conv_s1(fine_8)))
+
+    def without_memory(self, top: Tensor) -> Tensor:
+        """Add the no-memory embedding, as for a single image."""
+        embedding: Tensor = self.no_mem_embed
+        return top + embedding.reshape(1, -1, 1, 1)
 
     def heads(
         self,
         features: Tensor,
-        high_res_features: list[Tensor] | None,
+        high_res_features: Sequence[Tensor] | None,
         *,
         language: Tensor | None = None,
         point_inputs: dict[str, Tensor] | None = None,
         mask_inputs: Tensor | None = None,
         multimask: bool = True,
+        decoder: nn.Module | None = None,
+        overwrite_absent: bool = False,
     ) -> HeadsOutput:
         """Prompt encoder and mask decoder.
 
@@ -191,8 +189,8 @@ class GroundingSam2(SAM2Base):  # type: ignore[misc]  # the package is not typed
         ----------
         features : Tensor, shape (n, d_model, s, s)
             Stride-16 image features, memory or the no-memory embedding already added.
-        high_res_features : list of Tensor
-            The stride-4 and stride-8 features.
+        high_res_features : sequence of Tensor
+            The stride-4 and stride-8 features, reduced for `decoder`.
         language : Tensor, shape (n, k, d_model), optional
             Language embeddings, appended as the last sparse tokens.
         point_inputs : dict, optional
@@ -201,11 +199,15 @@ class GroundingSam2(SAM2Base):  # type: ignore[misc]  # the package is not typed
             A mask prompt.
         multimask : bool
             Take the best of the decoder's three candidates, else its single-mask token.
+        decoder : Module, optional
+            The mask decoder; the fine-tuned one by default.
+        overwrite_absent : bool
+            Overwrite the masks of absent objects with the no-object score, as stock SAM2 does.
         """
         n = features.shape[0]
         if point_inputs is None:
             # SAM2's head pads with one empty point, its prompt encoder with a second one.
-            coordinates = features.new_zeros(n, 1, 2)
+            coordinates = features.new_zeros(n, 1, 2, dtype=torch.float32)
             labels = -torch.ones(n, 1, dtype=torch.int32, device=features.device)
         else:
             coordinates = point_inputs["point_coords"]
@@ -220,21 +222,25 @@ class GroundingSam2(SAM2Base):  # type: ignore[misc]  # the package is not typed
                 antialias=True,
             )
         sparse, dense = self.sam_prompt_encoder(
-            points=(coordinates, labels), boxes=None, masks=mask_inputs
+            points=(coordinates, labels),
+            boxes=None,
+            masks=None if mask_inputs is None else mask_inputs.to(features.dtype),
         )
         if language is not None:
             sparse = torch.cat([sparse, language.to(sparse.dtype)], dim=1)
-        low, ious, tokens, score = self.sam_mask_decoder(
+        chosen: Any = self.sam_mask_decoder if decoder is None else decoder
+        # The positional matrix stays float32 whatever the rest is, so its results are rounded here.
+        low, ious, tokens, score = chosen(
             image_embeddings=features,
-            image_pe=self.sam_prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
+            image_pe=self.sam_prompt_encoder.get_dense_pe().to(features.dtype),
+            sparse_prompt_embeddings=sparse.to(features.dtype),
+            dense_prompt_embeddings=dense.to(features.dtype),
             multimask_output=multimask,
             repeat_image=False,
             high_res_features=high_res_features,
         )
         present = score > 0
-        if self.overwrite_absent and language is None:
+        if overwrite_absent:
             low = torch.where(present[:, None, None], low, NO_OBJ_SCORE)
         low = low.float()
         high = F.interpolate(

@@ -1,0 +1,252 @@
+"""Reading and writing checkpoint folders in the official format, without their remote code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from huggingface_hub import split_torch_state_dict_into_shards
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from napari_sa2va.errors import CheckpointError
+from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.model.failures import stop_if, translated
+from napari_sa2va.model.names import Stored, has_two_decoders, stored_as
+from napari_sa2va.model.network import Sa2VANetwork
+from napari_sa2va.model.shards import AGAIN, INDEX, SINGLE, Shards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    Progress = Callable[[str, float], object]
+
+# Positions are multiplied with this matrix: rounding it moves every point prompt.
+_ALWAYS_FLOAT32: Final = "positional_encoding_gaussian_matrix"
+_TOKENIZER_FILES: Final = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+)
+
+
+def load_network(
+    folder: Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Sa2VANetwork:
+    """Read a checkpoint folder of the InternVL family.
+
+    Each tensor goes from its file to its place on the device, so memory never holds more than the
+    network and one tensor.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``config.json`` and safetensors files.
+    progress : callable, optional
+        Called with a message and the fraction read, 0 to 1.
+    cancelled : callable, optional
+        Asked between tensors; true ends the loading.
+
+    Returns
+    -------
+    Sa2VANetwork
+        In evaluation mode, no parameter asking for a gradient.
+
+    Raises
+    ------
+    CheckpointError
+        If files are missing, damaged, or do not fit the configuration.
+    NotEnoughMemory
+        If the device cannot hold the network.
+    Cancelled
+    """
+    config = Sa2VAConfig.from_folder(folder)
+    with Shards(folder) as shards, translated("loading the model"):
+        network = empty_network(config, has_two_decoders(shards.names), folder)
+        wanted = match_names(network, shards.names, str(folder))
+        total = sum(t.numel() for t in network.state_dict().values())
+        done = 0
+        for name in shards.names_by_file(wanted):
+            stop_if(cancelled)
+            done += _place(network, shards, name, wanted[name], torch.device(device), dtype)
+            if progress is not None:
+                progress(f"Reading {shards.file(name).name}", done / total)
+        for module in network.modules():  # frequencies that no checkpoint holds
+            for key, buffer in module.named_buffers(recurse=False):
+                module.register_buffer(
+                    key, buffer.to(device), persistent=key not in module._non_persistent_buffers_set
+                )
+    return network
+
+
+def empty_network(config: Sa2VAConfig, two_decoders: bool, folder: Path) -> Sa2VANetwork:
+    """Build the network that a configuration describes, on the meta device."""
+    try:
+        return Sa2VANetwork.empty(config, two_decoders)
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever odd sizes in a file lead transformers or sam2 to raise
+        raise CheckpointError(
+            f"{folder / 'config.json'} describes a model that cannot be built ({error!r}). {AGAIN}"
+        ) from error
+
+
+def match_names(
+    network: nn.Module, stored: Iterable[str], source: str
+) -> dict[str, list[tuple[str, Stored]]]:
+    """Find for every stored tensor the parameters that it fills.
+
+    Parameters
+    ----------
+    network : Module
+        A `Sa2VANetwork`, on any device.
+    stored : iterable of str
+        Names in the checkpoint.
+    source : str
+        What to call the checkpoint in an error.
+
+    Returns
+    -------
+    dict of str to list of (str, Stored)
+        Official name to our names and which part of the tensor each is.
+
+    Raises
+    ------
+    CheckpointError
+        If a name is missing on either side.
+    """
+    names = set(stored)
+    two_decoders = has_two_decoders(names)
+    wanted: dict[str, list[tuple[str, Stored]]] = defaultdict(list)
+    for ours in network.state_dict():
+        place = stored_as(ours, two_decoders)
+        wanted[place.name].append((ours, place))
+    for what, which in (
+        ("lacks", sorted(wanted.keys() - names)),
+        ("has unknown", sorted(names - wanted.keys())),
+    ):
+        if which:
+            raise CheckpointError(
+                f"{source} {what} {len(which)} of the model's tensors, such as {which[0]}: its "
+                f"weights and its config.json do not belong together. {AGAIN}"
+            )
+    return dict(wanted)
+
+
+def _place(
+    network: Sa2VANetwork,
+    shards: Shards,
+    name: str,
+    places: list[tuple[str, Stored]],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> int:
+    """Put one stored tensor where it belongs; return how many values it has."""
+    first = _parameter(network, places[0][0]).shape
+    expected = (first[0] * places[0][1].parts, *first[1:]) if first else ()
+    if shards.shape(name) != tuple(expected):
+        raise CheckpointError(
+            f"{shards.file(name)}: {name} has the shape {shards.shape(name)} where config.json "
+            f"asks for {tuple(expected)}. {AGAIN}"
+        )
+    tensor = shards.read(name)
+    # A sum shows any infinity or nan among its terms, and needs no memory.
+    if not tensor.is_floating_point() or not tensor.sum(dtype=torch.float32).isfinite():
+        raise CheckpointError(f"{shards.file(name)} is damaged: {name} is not finite. {AGAIN}")
+    kept = torch.float32 if name.endswith(_ALWAYS_FLOAT32) else dtype
+    for ours, place in places:
+        part = tensor.chunk(place.parts)[place.part] if place.parts > 1 else tensor
+        # A copy in any case: the tensor read may be a view of the file.
+        _assign(network, ours, part.to(device=device, dtype=kept, copy=True).contiguous())
+    return tensor.numel()
+
+
+def _parameter(network: nn.Module, name: str) -> Tensor:
+    path, _, leaf = name.rpartition(".")
+    tensor = getattr(network.get_submodule(path), leaf)
+    assert isinstance(tensor, Tensor)
+    return tensor
+
+
+def _assign(network: nn.Module, name: str, tensor: Tensor) -> None:
+    path, _, leaf = name.rpartition(".")
+    module = network.get_submodule(path)
+    if leaf in module._parameters:
+        module.register_parameter(leaf, nn.Parameter(tensor, requires_grad=False))
+    else:
+        module.register_buffer(leaf, tensor)
+
+
+def save_checkpoint(
+    network: Sa2VANetwork,
+    config: dict[str, Any],
+    tokenizer_folder: Path,
+    folder: Path,
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Write a checkpoint folder in the official format, which `load_network` reads back.
+
+    Parameters
+    ----------
+    config : dict
+        The contents of ``config.json``.
+    tokenizer_folder : Path
+        Where the tokenizer's files are copied from; may be `folder`.
+    dtype : torch.dtype
+        What the weights are rounded to.
+
+    Raises
+    ------
+    CheckpointError
+        If a weight is not finite in that dtype, or a file cannot be written.
+    """
+    tensors = official_state(network, dtype)
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"{name} is not finite as {dtype}: the network is not saved.")
+    split = split_torch_state_dict_into_shards(tensors, max_shard_size="4GB")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, names in split.filename_to_tensors.items():
+            part = folder / f"{file}.part"
+            save_file({name: tensors[name] for name in names}, part, metadata={"format": "pt"})
+            part.replace(folder / file)
+        (folder / (SINGLE if split.is_sharded else INDEX)).unlink(
+            missing_ok=True
+        )  # of an older save
+        if split.is_sharded:
+            index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
+            (folder / INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
+        (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+        for file in _TOKENIZER_FILES:
+            source, target = tokenizer_folder / file, folder / file
+            if source.is_file() and source.resolve() != target.resolve():
+                shutil.copyfile(source, target)
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint cannot be written to {folder}: {error}.") from error
+
+
+def official_state(network: Sa2VANetwork, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Return a network's weights on the CPU under their official names."""
+    two_decoders = network.sam2.original_mask_decoder is not None
+    parts: dict[str, dict[int, Tensor]] = defaultdict(dict)
+    for ours, tensor in network.state_dict().items():
+        place = stored_as(ours, two_decoders)
+        kept = torch.float32 if place.name.endswith(_ALWAYS_FLOAT32) else dtype
+        parts[place.name][place.part] = tensor.detach().to("cpu", kept)
+    return {
+        name: torch.cat([pieces[i] for i in range(len(pieces))]) if len(pieces) > 1 else pieces[0]
+        for name, pieces in parts.items()
+    }

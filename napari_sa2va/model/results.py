@@ -1,0 +1,108 @@
+"""What the model hands back: plain values, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """An object that an answer points out.
+
+    Attributes
+    ----------
+    phrase : str or None
+        What the model calls it, where it says so (``<p>…</p>``).
+    span : tuple of int, or None
+        Where that phrase stands in `Answer.text`.
+    logits : ndarray of float32, shape (s, s)
+        Logits of the probability map at SAM2's low resolution, a quarter of its input's side.
+    mask : ndarray of bool, shape (height, width)
+        Where the probability exceeds 0.5, at the image's size. The logits reach it bilinearly in
+        two steps, over SAM2's input size.
+    iou : float
+        SAM2's own estimate of the mask's IoU, 0 to 1.
+    mean_probability : float
+        Over the mask's pixels; nan when it has none.
+    present : float
+        Probability that the object is in the image at all, as SAM2's object score gives it.
+    """
+
+    phrase: str | None
+    span: tuple[int, int] | None
+    logits: NDArray[np.float32] = field(repr=False)
+    mask: NDArray[np.bool_] = field(repr=False)
+    iou: float
+    mean_probability: float
+    present: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """More of the answer's text; all of them together are `Answer.text`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPart:
+    """One mask of the answer; they come in the order of their ``[SEG]``."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer.
+
+    Attributes
+    ----------
+    text : str
+        What the model said. ``[SEG]`` stands where it points at an object; ``<p>``, ``</p>`` and
+        all other special tokens are taken out.
+    segments : tuple of Segment
+        One per ``[SEG]``, in their order, but for one that is the very last token generated.
+    raw : str
+        Every token as generated, the stop token included.
+    tokens : tuple of int
+        Their ids.
+    unknown_words : tuple of str
+        Words of the question that the model's vocabulary does not have.
+    complete : bool
+        False when the answer was cut off at the greatest number of tokens.
+    """
+
+    text: str
+    segments: tuple[Segment, ...]
+    raw: str
+    tokens: tuple[int, ...]
+    unknown_words: tuple[str, ...] = ()
+    complete: bool = True
+
+
+Part = TextPart | SegmentPart | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a checkpoint can do.
+
+    Attributes
+    ----------
+    regions : bool
+        Regions can be pointed out in a question.
+    video : bool
+        Frames of a movie can be looked at and tracked.
+    consistent_tracking : bool
+        It has SAM2's original mask decoder, or one decoder trained for both roles, so that
+        Sa2VA-i's way of tracking works.
+    """
+
+    regions: bool
+    video: bool
+    consistent_tracking: bool

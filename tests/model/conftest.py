@@ -1,0 +1,54 @@
+"""The golden checkpoints, written and loaded once."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from napari_sa2va.model import Sa2VA
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def _golden() -> ModuleType:
+    """Import golden.py beside this file: test folders are no packages."""
+    if "golden" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("golden", Path(__file__).parent / "golden.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["golden"] = module
+        spec.loader.exec_module(module)
+    return sys.modules["golden"]
+
+
+golden = _golden()
+
+
+@pytest.fixture(scope="session")
+def internvl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A golden checkpoint folder; do not change it."""
+    return golden.write_checkpoint("internvl", tmp_path_factory.mktemp("internvl"))
+
+
+@pytest.fixture(scope="session")
+def internvl(internvl_folder: Path) -> Sa2VA:
+    """The golden model in float32 on the CPU."""
+    return Sa2VA.from_pretrained(internvl_folder, device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def cases() -> Any:
+    """Golden cases by name, read once."""
+    kept: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def case(name: str, family: str = "internvl") -> dict[str, Any]:
+        if (family, name) not in kept:
+            kept[family, name] = golden.case(family, name)
+        return kept[family, name]
+
+    return case
