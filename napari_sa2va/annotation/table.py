@@ -1,0 +1,97 @@
+"""Records by label, and the data frame that napari shows of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from napari_sa2va.annotation.records import ObjectRecord
+
+MAX_ROWS: Final = 10_000
+"""Up to this label, row i of the data frame describes label i."""
+
+# The phrase first: the status bar shows the columns in this order, and is short.
+COLUMNS: Final = (
+    "index",
+    "phrase",
+    "score",
+    "area",
+    "area_unit",
+    "iou",
+    "answer",
+    "model",
+    "created",
+    "author",
+)
+_NUMBERS: Final = frozenset({"score", "area", "iou"})
+
+
+class ObjectTable:
+    """Records by label."""
+
+    def __init__(self, records: Iterable[ObjectRecord] = ()) -> None:
+        self._records = {record.label: record for record in records}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._records
+
+    def __getitem__(self, label: int) -> ObjectRecord:
+        return self._records[label]
+
+    def __iter__(self) -> Iterator[ObjectRecord]:
+        """Go through the records in the order of their labels."""
+        return iter([self._records[label] for label in sorted(self._records)])
+
+    def put(self, record: ObjectRecord) -> None:
+        """Add a record, or replace the one with its label."""
+        self._records[record.label] = record
+
+    def remove(self, label: int) -> ObjectRecord:
+        """Take the record of a label out and return it."""
+        return self._records.pop(label)
+
+    def features(self, others: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the records as ``Labels.features``.
+
+        Parameters
+        ----------
+        others : DataFrame, optional
+            The layer's present features. Columns that are not of this table (measurements of
+            other plugins) are taken over, label by label.
+
+        Returns
+        -------
+        DataFrame
+            Up to label `MAX_ROWS`, row i describes label i and row 0 the background: napari's own
+            features table takes the selected label for a row number. Labels without a record have
+            empty rows. Beyond that, one row per record; the column ``index`` tells the label.
+        """
+        foreign = _foreign_columns(others)
+        known = set(self._records)
+        top = max(known | set(foreign.index), default=0)
+        labels = list(range(top + 1)) if top <= MAX_ROWS else sorted(known)
+        records = [self._records.get(label) for label in labels]
+        columns: dict[str, pd.Series] = {"index": pd.Series(labels, dtype="int64")}
+        for name in COLUMNS[1:]:
+            values = [None if record is None else getattr(record, name) for record in records]
+            columns[name] = pd.Series(values, dtype="float64" if name in _NUMBERS else "object")
+        taken = foreign.reindex(labels).reset_index(drop=True)
+        return pd.concat([pd.DataFrame(columns), taken], axis=1)
+
+
+def _foreign_columns(features: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the columns that are not of this table, by label."""
+    if features is None:
+        return pd.DataFrame(index=pd.Index([], dtype="int64"))
+    if "index" in features.columns:
+        features = features[~features["index"].duplicated()].set_index("index")
+    names = [name for name in features.columns if name not in COLUMNS]
+    # Rows of labels without any measurement would only make the table longer.
+    return features[names].dropna(how="all")

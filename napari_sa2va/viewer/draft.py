@@ -1,0 +1,108 @@
+"""Labels that are shown already but not yet in the undo history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sa2va.annotation.painting import paint, shifted, union
+from napari_sa2va.viewer.labels import record_change
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Labels
+    from numpy.typing import NDArray
+
+    from napari_sa2va.annotation.painting import Box, Shape
+
+
+class Draft:
+    """A rectangle of one plane of a Labels layer, and what it was before shapes were painted there.
+
+    `show` paints in place: quick, and again and again while masks come in or their border is moved.
+    `commit` makes of the last `show` one step of napari's undo history. What the user paints
+    meanwhile is never touched: a pixel that is not as it was left belongs to the user.
+
+    Parameters
+    ----------
+    labels : Labels
+        Written to.
+    plane : tuple
+        A position on every axis, None on the two of the plane.
+    replace : bool
+        Whether shapes take the pixels of labels that were there before.
+    """
+
+    def __init__(self, labels: Labels, plane: tuple[int | None, ...], *, replace: bool) -> None:
+        self._labels = labels
+        self._plane = plane
+        self._replace = replace
+        self._box: Box | None = None
+        nothing: NDArray[Any] = np.zeros((0, 0), dtype=labels.data.dtype)
+        self._before = nothing  # under all shapes
+        self._left = nothing  # as painted last
+        self._committed = nothing  # as the undo history knows it
+
+    def show(self, shapes: Sequence[Shape]) -> None:
+        """Paint shapes on what was there before, without history."""
+        self._cover(shapes)
+        if self._box is None:
+            return
+        wanted = self._painted(shapes)
+        shown = np.where(self._read() != self._left, self._read(), wanted)
+        self._left = wanted
+        self._write(shown)
+        self._labels.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def commit(self) -> bool:
+        """Make what is shown one undo step; return whether anything changed."""
+        if self._box is None:
+            return False
+        shown = self._read().copy()
+        self._write(np.where(shown != self._left, shown, self._committed))
+        self._committed = self._left
+        return record_change(self._labels, self._where(), shown)
+
+    def differences(self, shapes: Sequence[Shape]) -> int:
+        """Return how many pixels are not as if just these shapes had been painted."""
+        if self._box is None:
+            return 0
+        return int(np.count_nonzero(self._read() != self._painted(shapes)))
+
+    def rebase(self, shapes: Sequence[Shape]) -> None:
+        """Take note that an undo or redo has brought these shapes back."""
+        if self._box is not None:
+            self._left = self._committed = self._painted(shapes)
+
+    def _painted(self, shapes: Sequence[Shape]) -> NDArray[Any]:
+        assert self._box is not None
+        origin = self._box[0].start, self._box[1].start
+        return paint(self._before, shapes, replace=self._replace, origin=origin)
+
+    def _cover(self, shapes: Sequence[Shape]) -> None:
+        """Enlarge the rectangle so that it holds these shapes."""
+        old, box = self._box, self._box
+        for shape in shapes:
+            box = shape.box if box is None else union(box, shape.box)
+        if box is None or box == old:
+            return
+        self._box = box
+        before, left, committed = (self._read().copy() for _ in range(3))
+        if old is not None:
+            inner = shifted(old, (box[0].start, box[1].start))
+            before[inner], left[inner] = self._before, self._left
+            committed[inner] = self._committed
+        self._before, self._left, self._committed = before, left, committed
+
+    def _where(self) -> tuple[int | slice, ...]:
+        assert self._box is not None
+        sides = iter(self._box)
+        return tuple(next(sides) if at is None else at for at in self._plane)
+
+    def _read(self) -> NDArray[Any]:
+        return np.asarray(self._labels.data[self._where()])
+
+    def _write(self, values: NDArray[Any]) -> None:
+        self._labels.data[self._where()] = values

@@ -1,0 +1,179 @@
+"""The Labels layer that the results of one image go into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_sa2va.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari.layers import Image
+    from numpy.typing import NDArray
+
+    from napari_sa2va.viewer.placement import Placement
+
+METADATA: Final = "napari_sa2va"
+"""Key in ``layer.metadata`` of what tells our layers from others."""
+
+
+def own_labels(viewer: Any, images: Sequence[Image], shape: tuple[int, ...]) -> Labels | None:
+    """Return the Labels layer made earlier for any of these image layers, if it is still there.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Searched from the top.
+    images : sequence of Image
+        The channels of one image: results of each channel go into one layer.
+    shape : tuple of int
+        It must have; the level of a pyramid that masks go to can change.
+    """
+    wanted = {layer.unique_id for layer in images}
+    for layer in reversed(viewer.layers):
+        marks = layer.metadata.get(METADATA, {})
+        if isinstance(layer, Labels) and wanted & set(marks.get("images", ())):
+            if tuple(layer.data.shape) == shape:
+                return layer
+    return None
+
+
+def create_labels(viewer: Any, images: Sequence[Image], placement: Placement) -> Labels:
+    """Add an empty Labels layer that lies exactly on an image."""
+    first = images[0]
+    labels = Labels(
+        np.zeros(placement.labels_shape, dtype=np.int32),
+        name=f"{first.name} · Sa2VA",
+        metadata={
+            METADATA: {
+                "kind": "labels",
+                "image": first.name,
+                "images": tuple(layer.unique_id for layer in images),
+            }
+        },
+        **placement.labels_geometry(),
+    )
+    viewer.add_layer(labels)
+    return labels
+
+
+def suitable_targets(viewer: Any, placement: Placement) -> Iterator[Labels]:
+    """Go through the Labels layers of the viewer that have the shape of a placement's."""
+    for layer in viewer.layers:
+        if isinstance(layer, Labels) and _shape(layer) == placement.labels_shape:
+            yield layer
+
+
+def check_target(labels: Labels, placement: Placement) -> None:
+    """Raise InvalidInput unless results of this placement can be written into a layer."""
+    name = labels.name
+    if _shape(labels) != placement.labels_shape:
+        raise InvalidInput(
+            f"{name!r} has {_shape(labels)} pixels, the image {placement.labels_shape}. Choose "
+            "another layer for the result, or let it go into a layer of its own."
+        )
+    data = labels.data
+    read_only = (
+        type(data).__module__.partition(".")[0] == "dask"
+        or not hasattr(data, "__setitem__")
+        or bool(getattr(data, "read_only", False))
+        or (isinstance(data, np.ndarray) and not data.flags.writeable)
+    )
+    if read_only:
+        raise InvalidInput(
+            f"{name!r} cannot be written to (its data is read-only). Duplicate it into memory, or "
+            "let the result go into a layer of its own."
+        )
+
+
+def highest_label(labels: Labels) -> int:
+    """Return the highest label in a layer, read plane by plane."""
+    data = labels.data
+    if isinstance(data, np.ndarray) or data.ndim < 3:
+        return int(np.max(np.asarray(data), initial=0))
+    planes = (np.asarray(data[i]) for i in range(data.shape[0]))
+    return max((int(np.max(plane, initial=0)) for plane in planes), default=0)
+
+
+def pixel_area(labels: Labels, axes: tuple[int, int]) -> tuple[float, str]:
+    """Return the area of one pixel of a plane, and its unit.
+
+    Parameters
+    ----------
+    labels : Labels
+        Its scale, shear, affine and units count.
+    axes : tuple of int
+        The two axes of the plane.
+
+    Returns
+    -------
+    area : float
+        1 where the unit is the pixel.
+    unit : str
+        ``"pixel"``, or a squared length such as ``"µm²"``. Where the two axes have units that
+        cannot be converted into each other, there is no area but the number of pixels.
+    """
+    units = labels.units
+    reference = units[axes[0]]
+    if f"{reference}" == "pixel":
+        return 1.0, "pixel"
+    origin = np.zeros(labels.ndim)
+    corner = np.asarray(labels.data_to_world(origin))
+    steps = []
+    for axis in axes:
+        position = origin.copy()
+        position[axis] = 1
+        steps.append(np.asarray(labels.data_to_world(position)) - corner)
+    factors = np.ones(labels.ndim)
+    for axis, unit in enumerate(units):
+        moved = any(abs(step[axis]) > 0 for step in steps)
+        if moved and not unit.is_compatible_with(reference):
+            return 1.0, "pixel"
+        if moved:
+            factors[axis] = (1 * unit).to(reference).magnitude
+    first, second = (step * factors for step in steps)
+    squared = (first @ first) * (second @ second) - (first @ second) ** 2
+    return float(np.sqrt(max(squared, 0.0))), f"{reference:~P}²"
+
+
+def record_change(
+    labels: Labels,
+    where: tuple[int | slice, ...],
+    values: NDArray[Any],
+) -> bool:
+    """Write a rectangle of pixels as one step that the user can undo.
+
+    Parameters
+    ----------
+    labels : Labels
+        Written through napari's public, undoable way.
+    where : tuple of int and slice
+        With two slices, rows first.
+    values : (rows, columns) integer array
+        The pixels as they shall be.
+
+    Returns
+    -------
+    bool
+        Whether any pixel changed.
+    """
+    changed = np.asarray(labels.data[where]) != values
+    if not changed.any():
+        return False
+    inside = iter(np.nonzero(changed))
+    count = int(np.count_nonzero(changed))
+    index = tuple(
+        next(inside) + at.start if isinstance(at, slice) else np.full(count, at) for at in where
+    )
+    with labels.block_history():
+        labels.data_setitem(index, values[changed], refresh=False)
+    labels.refresh()
+    return True
+
+
+def _shape(labels: Labels) -> tuple[int, ...] | None:
+    return None if labels.multiscale else tuple(int(n) for n in labels.data.shape)

@@ -1,0 +1,260 @@
+"""The masks of one run in a Labels layer, from the first one found to the last move of a border."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from psygnal import Signal
+from scipy import ndimage  # type: ignore[import-untyped]
+
+from napari_sa2va.annotation import ObjectRecord
+from napari_sa2va.annotation.masks import inner_point, logit, mean_probabilities, number_parts
+from napari_sa2va.annotation.painting import Shape, match_parts
+from napari_sa2va.annotation.records import now
+from napari_sa2va.viewer.crop import cropped, on_labels
+from napari_sa2va.viewer.draft import Draft
+from napari_sa2va.viewer.objects import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sa2va.annotation.masks import SoftMask
+    from napari_sa2va.viewer.objects import LabelObjects
+    from napari_sa2va.viewer.placement import Placement
+
+
+@dataclass(slots=True, eq=False)
+class FoundObject:
+    """One mask of the run: what it is now, and all that is needed to move its border.
+
+    Attributes
+    ----------
+    spot : Placement
+        Of the part of the frame that its soft mask covers.
+    soft : SoftMask
+        Its probabilities.
+    shape : Shape
+        As painted now.
+    memory : Shape
+        Which label each pixel had when it first belonged to the mask, so that parts that vanish
+        and come back, or merge and part again, get their labels back.
+    record : ObjectRecord
+        What its labels have in common.
+    """
+
+    spot: Placement
+    soft: SoftMask
+    shape: Shape
+    memory: Shape
+    record: ObjectRecord
+
+
+class LabelRun:
+    """What one run puts into a Labels layer.
+
+    Masks show as they come, `commit` makes them one undo step. Until the next run, `move_border`
+    follows a threshold: live while it is dragged, and `commit` makes it one more undo step when it
+    is let go. When napari's undo or redo changes what is shown, the threshold follows.
+
+    Parameters
+    ----------
+    objects : LabelObjects
+        Of the layer.
+    placement : Placement
+        Of the frame.
+    replace : bool
+        Whether masks take the pixels of labels that were there before.
+    split : bool
+        Whether each connected part of a mask becomes a label of its own.
+    model : str
+        Name of the model, for the records.
+    """
+
+    threshold_changed = Signal(float)
+    """An undo or redo brought back another threshold, or took the run away (nan)."""
+
+    def __init__(
+        self,
+        objects: LabelObjects,
+        placement: Placement,
+        *,
+        replace: bool,
+        split: bool,
+        model: str,
+    ) -> None:
+        self.objects = objects
+        self.threshold = 0.5
+        self._placement = placement
+        self._split = split
+        self._model = model
+        self._draft = Draft(objects.labels, placement.index, replace=replace)
+        self._found: list[FoundObject] = []
+        self._steps: dict[float, list[Shape]] = {}  # threshold → what was committed at it
+        objects.reverted.connect(self._on_revert)
+
+    def close(self) -> None:
+        """Forget the masks: another run begins."""
+        self.objects.reverted.disconnect(self._on_revert)
+        self._found, self._steps = [], {}
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The labels of this run that have pixels."""
+        labels = (label for found in self._found for label in found.shape.labels)
+        return tuple(label for label in labels if self.objects.entry(label) is not None)
+
+    def add(self, soft: SoftMask, phrase: str, iou: float) -> tuple[int, ...]:
+        """Paint a mask.
+
+        Parameters
+        ----------
+        soft : SoftMask
+            Of the frame.
+        phrase : str
+            What it answers to.
+        iou : float
+            SAM2's estimate.
+
+        Returns
+        -------
+        tuple of int
+            Its labels: several if it was split, none if the mask is empty or all its pixels
+            belong to other labels that are not to be replaced.
+        """
+        if not soft.mask.any():
+            return ()
+        spot = cropped(self._placement, soft.box)
+        parts, count = self._parts(spot, soft)
+        labels = tuple(self.objects.reserve(count))
+        unit = self.objects.pixel_area(spot.index)[1]
+        record = ObjectRecord(0, phrase, "", np.nan, iou, 0.0, unit, self._model, now())
+        shape = Shape(spot.region.slices, parts, labels)
+        found = FoundObject(spot, soft, shape, shape, record)
+        self._found.append(found)
+        with self.objects.painting():
+            self._draft.show(self._shapes())
+            self.objects.put(_entries(found))
+        kept = tuple(label for label in labels if self.objects.entry(label) is not None)
+        if not kept:
+            self._found.remove(found)
+        self.objects.drop(set(labels) - set(kept))
+        return kept
+
+    def answered(self, labels: Sequence[int], answer: str) -> None:
+        """Note the model's whole answer with the objects that came of it."""
+        for found in self._found:
+            if set(found.shape.labels) & set(labels):
+                found.record = replace(found.record, answer=answer)
+        self.objects.describe(labels, answer=answer)
+
+    def move_border(self, threshold: float) -> None:
+        """Show the masks with their border at another probability, without history."""
+        if threshold == self.threshold:
+            return
+        self.threshold = threshold
+        with self.objects.painting():
+            for found in self._found:
+                found.shape = self._moved(found)
+                self.objects.put(_entries(found))
+            self._draft.show(self._shapes())
+
+    def commit(self) -> bool:
+        """Make what is shown one undo step; return whether anything changed."""
+        with self.objects.painting():
+            changed = self._draft.commit()
+            for found in self._found:
+                self.objects.put(_entries(found))
+        self._steps[self.threshold] = self._shapes()
+        self._forget_passing_parts()
+        return changed
+
+    def _shapes(self) -> list[Shape]:
+        return [found.shape for found in self._found]
+
+    def _parts(self, spot: Placement, soft: SoftMask) -> tuple[NDArray[np.int32], int]:
+        """Return the numbered parts of a mask at the threshold, on the Labels layer's pixels."""
+        if spot.factors == (1.0, 1.0):
+            _, inside = spot.paste(soft.above(self.threshold))
+        else:
+            _, inside = spot.paste(soft.logits - np.float32(logit(self.threshold)))
+        return number_parts(inside) if self._split else (inside.astype(np.int32), 1)
+
+    def _moved(self, found: FoundObject) -> Shape:
+        parts, count = self._parts(found.spot, found.soft)
+        if not self._split:
+            return replace(found.shape, parts=parts)
+        matched = match_parts(parts, count, found.memory)
+        fresh = iter(self.objects.reserve(matched.count(None)) if None in matched else ())
+        labels = tuple(next(fresh) if label is None else label for label in matched)
+        shape = replace(found.shape, parts=parts, labels=labels)
+        found.memory = _remember(found.memory, shape)
+        return shape
+
+    def _forget_passing_parts(self) -> None:
+        """Free the labels of parts that came and went between two commits."""
+        committed = {
+            label for shapes in self._steps.values() for shape in shapes for label in shape.labels
+        }
+        for found in self._found:
+            passing = set(found.memory.labels) - committed
+            if passing:
+                self.objects.drop(passing)
+                found.memory = _without(found.memory, passing)
+
+    def _on_revert(self) -> None:
+        if not self._steps:
+            return
+        candidates: dict[float, list[Shape]] = {np.nan: [], **self._steps}
+        nearest = min(candidates, key=lambda step: self._draft.differences(candidates[step]))
+        self._draft.rebase(candidates[nearest])
+        if not np.isnan(nearest):
+            self.threshold = nearest
+            for found, shape in zip(self._found, candidates[nearest], strict=True):
+                found.shape = shape
+        self.threshold_changed.emit(nearest)
+
+
+def _entries(found: FoundObject) -> list[Entry]:
+    """Describe the labels that a mask has now."""
+    spot, shape = found.spot, found.shape
+    logits = on_labels(spot, found.soft.logits)
+    scores = mean_probabilities(logits, shape.parts, len(shape.labels))
+    entries = []
+    boxes = ndimage.find_objects(shape.parts, max_label=len(shape.labels))
+    for number, (label, score, box) in enumerate(zip(shape.labels, scores, boxes, strict=True), 1):
+        if box is None:  # no pixels at this threshold
+            continue
+        row, column = inner_point(shape.parts[box] == number)
+        top, left = spot.region.top + box[0].start, spot.region.left + box[1].start
+        height, width = box[0].stop - box[0].start, box[1].stop - box[1].start
+        sides = iter((slice(top, top + height), slice(left, left + width)))
+        point = iter((top + row, left + column))
+        entries.append(
+            Entry(
+                record=replace(found.record, label=label, score=score),
+                where=tuple(next(sides) if at is None else at for at in spot.index),
+                point=tuple(next(point) if at is None else float(at) for at in spot.index),
+            )
+        )
+    return entries
+
+
+def _remember(memory: Shape, shape: Shape) -> Shape:
+    """Add the pixels of a shape that no label had before."""
+    labels = memory.labels + tuple(x for x in shape.labels if x not in set(memory.labels))
+    numbers = {label: number for number, label in enumerate(labels, start=1)}
+    renumbered = np.array([0, *(numbers[label] for label in shape.labels)], dtype=np.int32)
+    parts = np.where(memory.parts == 0, renumbered[shape.parts], memory.parts)
+    return replace(memory, parts=parts, labels=labels)
+
+
+def _without(memory: Shape, labels: set[int]) -> Shape:
+    """Forget the pixels of some labels."""
+    kept = tuple(label for label in memory.labels if label not in labels)
+    numbers = {label: number for number, label in enumerate(kept, start=1)}
+    renumbered = np.array([0, *(numbers.get(x, 0) for x in memory.labels)], dtype=np.int32)
+    return replace(memory, parts=renumbered[memory.parts], labels=kept)

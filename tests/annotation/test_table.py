@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from napari_sa2va.annotation import ObjectRecord, ObjectTable
+from napari_sa2va.annotation.records import now, same_phrase
+from napari_sa2va.annotation.table import COLUMNS, MAX_ROWS
+
+
+def record(label: int, phrase: str = "the red cell") -> ObjectRecord:
+    return ObjectRecord(label, phrase, "Sure, [SEG].", 0.9, 0.8, 12.5, "µm²", "demo", now())
+
+
+def test_row_i_describes_label_i() -> None:
+    features = ObjectTable([record(3, "c"), record(1, "a")]).features()
+    assert list(features["index"]) == [0, 1, 2, 3]
+    assert features["phrase"][1] == "a"
+    assert features["phrase"][3] == "c"
+    assert features["phrase"][0] is None
+    assert features["phrase"][2] is None
+    assert math.isnan(features["score"][0])
+    assert tuple(features.columns) == COLUMNS
+
+
+def test_no_records_leave_the_background_row() -> None:
+    features = ObjectTable().features()
+    assert list(features["index"]) == [0]
+
+
+def test_beyond_the_limit_only_records_have_rows() -> None:
+    features = ObjectTable([record(2), record(MAX_ROWS + 1)]).features()
+    assert list(features["index"]) == [2, MAX_ROWS + 1]
+    assert len(ObjectTable([record(MAX_ROWS)]).features()) == MAX_ROWS + 1
+
+
+def test_measurements_of_other_plugins_stay_with_their_label() -> None:
+    others = pd.DataFrame({"index": [1, 2, 5], "mean": [10.0, 20.0, 50.0], "phrase": ["old"] * 3})
+    features = ObjectTable([record(1), record(3)]).features(others)
+    assert list(features["index"]) == [0, 1, 2, 3, 4, 5]
+    assert features["mean"][2] == 20
+    assert features["mean"][5] == 50
+    assert np.isnan(features["mean"][3])
+    assert features["phrase"][1] == "the red cell"
+    assert features["phrase"][5] is None
+
+
+def test_measurements_without_an_index_are_by_row() -> None:
+    features = ObjectTable([record(1)]).features(pd.DataFrame({"mean": [0.0, 7.0]}))
+    assert features["mean"][1] == 7
+
+
+def test_records_go_in_and_out() -> None:
+    table = ObjectTable([record(2), record(1)])
+    assert [r.label for r in table] == [1, 2]
+    assert table.remove(1).label == 1
+    assert 1 not in table
+    assert len(table) == 1
+
+
+def test_same_phrase() -> None:
+    assert same_phrase("The  red cell.", "the red cell")
+    assert not same_phrase("the red cell", "the red cells")
+
+
+def test_time_has_an_offset() -> None:
+    assert pd.Timestamp(now()).tzinfo is not None

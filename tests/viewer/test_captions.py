@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+from napari.components import ViewerModel
+
+from napari_sa2va.viewer.captions import (
+    MOST_PER_PLANE,
+    Caption,
+    CaptionLayer,
+    newest_per_plane,
+)
+
+
+def caption(label: int, plane: int = 0, phrase: str = "the cell") -> Caption:
+    return Caption(label, phrase, (plane, 1.0, 2.0), (plane, None, None))
+
+
+def test_text_is_short() -> None:
+    assert caption(3).text == "3 · the cell"
+    assert caption(3, phrase="").text == "3"
+    long = caption(12, phrase="the large round red cell near the upper border").text
+    assert long == "12 · the large round red cel…"
+
+
+def test_only_the_newest_of_a_plane_are_shown() -> None:
+    many = [caption(label, plane=label % 2) for label in range(1, 2 * MOST_PER_PLANE + 11)]
+    kept = newest_per_plane(reversed(many))
+    assert len(kept) == 2 * MOST_PER_PLANE
+    assert [c.label for c in kept] == list(range(11, 2 * MOST_PER_PLANE + 11))
+
+
+def test_captions_share_the_labels_place_and_visibility() -> None:
+    viewer = ViewerModel()
+    labels = viewer.add_labels(
+        np.zeros((3, 8, 8), dtype=int),
+        scale=(2, 0.5, 0.5),
+        translate=(0, 5, 5),
+        units=("s", "µm", "µm"),
+        axis_labels=("t", "y", "x"),
+    )
+    viewer.layers.selection.active = labels
+    captions = CaptionLayer(viewer, labels)
+    captions.show([])
+    assert captions.layer is None
+    captions.show([caption(1), caption(2, plane=1)])
+    layer = captions.layer
+    np.testing.assert_allclose(layer.scale, labels.scale)
+    assert layer.units == labels.units
+    assert layer.axis_labels == labels.axis_labels
+    assert viewer.layers.selection.active is labels
+    assert list(layer.text.values) == ["1 · the cell", "2 · the cell"]
+    labels.visible = False
+    assert not layer.visible
+    captions.show([caption(2, plane=1)])
+    assert list(layer.text.values) == ["2 · the cell"]
+    assert len(layer.data) == 1
+    captions.show([])
+    assert len(layer.data) == 0
+
+
+def test_a_deleted_layer_comes_back_only_with_news() -> None:
+    viewer = ViewerModel()
+    labels = viewer.add_labels(np.zeros((3, 8, 8), dtype=int))
+    captions = CaptionLayer(viewer, labels)
+    captions.show([caption(1)])
+    viewer.layers.remove(captions.layer)
+    assert captions.layer is None
+    captions.show([caption(1), caption(2)])
+    assert len(captions.layer.data) == 2
+    captions.remove()
+    assert captions.layer is None
