@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from napari_sa2va.engine.events import MaskFound, QuestionDone, TextChunk
@@ -44,28 +43,26 @@ def ask(
     Cancelled
         If `cancelled` was set meanwhile.
     """
-    # torch is imported by now; without a model there is no call to this function.
     from napari_sa2va.model import SegmentPart, TextPart
 
-    with closing(model.ask(image, question.text, regions, cancelled)) as parts:
-        for part in parts:
-            if isinstance(part, TextPart):
-                yield TextChunk(index, part.text)
-            elif isinstance(part, SegmentPart):
-                segment = part.segment
-                yield MaskFound(
-                    index,
-                    segment.phrase or question.phrase or "",
-                    segment.mask,
-                    segment.logits,
-                    segment.iou,
-                    segment.mean_probability,
-                )
-            else:
-                yield QuestionDone(
-                    index,
-                    part.text,
-                    tuple(segment.span or (0, 0) for segment in part.segments),
-                    len(part.segments),
-                    model.unknown_words(question.text),
-                )
+    for part in model.ask(image, question.text, regions, cancelled):
+        if isinstance(part, TextPart):
+            yield TextChunk(index, part.text)
+        elif isinstance(part, SegmentPart):
+            segment = part.segment
+            yield MaskFound(
+                index,
+                segment.phrase or question.phrase or "",
+                segment.mask,
+                segment.logits,
+                segment.iou,
+                segment.mean_probability,
+            )
+        else:
+            yield QuestionDone(
+                index,
+                part.text,
+                tuple(segment.span or (0, 0) for segment in part.segments),
+                len(part.segments),
+                part.unknown_words,
+            )

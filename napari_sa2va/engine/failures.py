@@ -48,7 +48,7 @@ def guarded(steps: Iterator[_Event], free_memory: Callable[[], object]) -> Itera
         if not _is_out_of_memory(error):
             _LOG.exception("A run failed")
             raise EngineError(
-                f"The model failed while running: {error or type(error).__name__}. "
+                f"The model failed while running: {str(error) or type(error).__name__}. "
                 "The log file has the details."
             ) from error
         _LOG.warning("Memory ran out", exc_info=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sa2va.engine.events import ModelLoading
+from napari_sa2va.zoo import check_fits, resolve
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from napari_sa2va.engine.request import ModelChoice
@@ -15,25 +15,36 @@ if TYPE_CHECKING:
 
 
 def load_model(
-    choice: ModelChoice, report: Callable[[ModelLoading], None], stop: threading.Event
+    choice: ModelChoice, report: Callable[[ModelLoading], None], stopped: Callable[[], bool]
 ) -> Sa2VA:
-    """Find a model on this machine, check that it fits, and read it.
+    """Find a model, fetching it if need be, check that it fits, and read it.
 
     Parameters
     ----------
     choice : ModelChoice
     report : callable
         Told how far it is.
-    stop : threading.Event
-        When set, loading ends soon.
+    stopped : callable
+        Asked now and then; true ends the loading.
 
     Raises
     ------
     CheckpointError
-        If the model is not on this machine, or damaged.
+        If the model cannot be had, or is damaged.
     NotEnoughMemory
         If it would not fit into memory.
+    InvalidInput
+        If this machine has no such device.
     Cancelled
-        If `stop` was set.
+        If `stopped` was true.
     """
-    raise NotImplementedError
+
+    def progress(message: str, fraction: float) -> None:
+        report(ModelLoading(message, fraction))
+
+    folder = resolve(choice.name, progress, stopped)
+    report(ModelLoading("Loading PyTorch"))
+    check_fits(folder, choice.device, choice.dtype)  # the first to import torch, which takes time
+    from napari_sa2va.model import Sa2VA
+
+    return Sa2VA.from_pretrained(folder, choice.device, choice.dtype, progress, stopped)

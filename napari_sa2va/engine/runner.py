@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_sa2va.frames.source import FrameSource
     from napari_sa2va.model import Sa2VA
 
-    Loader = Callable[[ModelChoice, Callable[[ModelLoading], None], threading.Event], Sa2VA]
+    Loader = Callable[[ModelChoice, Callable[[ModelLoading], None], Callable[[], bool]], Sa2VA]
 
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_UP_SECONDS: Final = 0.05
@@ -55,7 +55,7 @@ class Runner:
         self._model: Sa2VA | None = None
         self._loaded: ModelChoice | None = None
         self._unload_wanted = False
-        self._clearing_wanted = False
+        self._cache_bytes: int | None = None
 
     # --- what it holds
 
@@ -84,18 +84,24 @@ class Runner:
             False when a request is running: then it happens as soon as that one has ended.
         """
         self._unload_wanted = True
-        return self._tidy()
+        return self._unload_if_wanted()
 
-    def clear_cache(self) -> bool:
-        """Forget the images that were looked at; never waits.
+    def clear_cache(self) -> None:
+        """Forget the images that were looked at; a running request keeps its own to its end."""
+        if (model := self._model) is not None:
+            model.clear_cache()
+            release_unused_memory()
 
-        Returns
-        -------
-        bool
-            False when a request is running: then it happens as soon as that one has ended.
-        """
-        self._clearing_wanted = True
-        return self._tidy()
+    @property
+    def cache_bytes(self) -> int | None:
+        """How many bytes may be kept of images looked at; None for the model's own default."""
+        return self._cache_bytes
+
+    @cache_bytes.setter
+    def cache_bytes(self, capacity: int) -> None:
+        self._cache_bytes = capacity
+        if (model := self._model) is not None:
+            model.cache_bytes = capacity
 
     # --- what it does
 
@@ -142,7 +148,7 @@ class Runner:
             yield from self._answer(request, cancelled)
         finally:
             self._turn.release()
-            self._tidy()
+            self._unload_if_wanted()
 
     def _wait_for_turn(self, cancelled: threading.Event) -> Iterator[Event]:
         if self._turn.acquire(blocking=False):
@@ -170,10 +176,14 @@ class Runner:
             self._drop_model()
             _LOG.info("Loading %s", choice)
             yield ModelLoading(f"Loading {choice.name}")
-            self._model = yield from reports_of(
-                lambda report, stop: self._load(choice, report, stop), cancelled
-            )
+
+            def load(report: Callable[[ModelLoading], None], stopped: Callable[[], bool]) -> Sa2VA:
+                return self._load(choice, report, stopped)
+
+            self._model = yield from reports_of(load, cancelled)
             self._loaded = choice
+            if self._cache_bytes is not None:
+                self._model.cache_bytes = self._cache_bytes
         model = self._model
         yield ModelReady(model.name, str(model.device), model.dtype_name, model.bytes_held)
         return model
@@ -181,26 +191,22 @@ class Runner:
     # --- memory
 
     def _drop_model(self) -> None:
-        self._model = self._loaded = None
-        release_unused_memory()
+        if self._model is not None:
+            self._model = self._loaded = None
+            release_unused_memory()
 
-    def _tidy(self) -> bool:
-        """Do what `unload` and `clear_cache` asked for, unless a request is running.
+    def _unload_if_wanted(self) -> bool:
+        """Do what `unload` asked for, unless a request is running.
 
         Called after each wish and after each run, and looks again after it has let others pass: a
         wish uttered at any moment is seen by somebody.
         """
-        while self._unload_wanted or self._clearing_wanted:
+        while self._unload_wanted:
             if not self._turn.acquire(blocking=False):
                 return False
             try:
-                unload = self._unload_wanted
-                self._unload_wanted = self._clearing_wanted = False
-                if unload:
-                    self._drop_model()
-                elif self._model is not None:
-                    self._model.clear_cache()
-                    release_unused_memory()
+                self._unload_wanted = False
+                self._drop_model()
             finally:
                 self._turn.release()
         return True
