@@ -145,6 +145,13 @@ def match_names(
     return dict(wanted)
 
 
+def stored_shape(network: nn.Module, places: list[tuple[str, Stored]]) -> tuple[int, ...]:
+    """Return the shape that a stored tensor must have to fill its places (see `match_names`)."""
+    ours, place = places[0]
+    rows, *rest = _parameter(network, ours).shape
+    return rows * place.parts, *rest
+
+
 def _place(
     network: Sa2VANetwork,
     shards: Shards,
@@ -154,17 +161,16 @@ def _place(
     dtype: torch.dtype,
 ) -> int:
     """Put one stored tensor where it belongs; return how many values it has."""
-    first = _parameter(network, places[0][0]).shape
-    expected = (first[0] * places[0][1].parts, *first[1:]) if first else ()
-    if shards.shape(name) != tuple(expected):
+    expected = stored_shape(network, places)
+    if shards.shape(name) != expected:
         raise CheckpointError(
             f"{shards.file(name)}: {name} has the shape {shards.shape(name)} where config.json "
-            f"asks for {tuple(expected)}. {AGAIN}"
+            f"asks for {expected}. {AGAIN}"
         )
     tensor = shards.read(name)
     # A sum shows any infinity or nan among its terms, and needs no memory.
     if not tensor.is_floating_point() or not tensor.sum(dtype=torch.float32).isfinite():
-        raise CheckpointError(f"{shards.file(name)} is damaged: {name} is not finite. {AGAIN}")
+        raise CheckpointError(f"{shards.file(name)} is damaged: {name} holds no numbers. {AGAIN}")
     kept = torch.float32 if name.endswith(_ALWAYS_FLOAT32) else dtype
     for ours, place in places:
         part = tensor.chunk(place.parts)[place.part] if place.parts > 1 else tensor

@@ -289,6 +289,7 @@ class Sa2VA:
         limit: int,
     ) -> GreedyDecoder:
         """Look at the image, read the prompt, and stand before the first token."""
+        model = self.network.language_model
         stop_if(cancelled)
         seen = NOTHING if image is None else self._looking.image(image, cancelled)
         question = text if image is None else prompts.first_question(text)
@@ -296,7 +297,6 @@ class Sa2VA:
         ids = self._looking.prompt_ids(seen, question, indices)
         state, past = self._looking.read(seen, ids, indices, cancelled)
         stop = self._tokenizer.stop
-        model = self.network.language_model
         return GreedyDecoder(model, state, past, self._tokenizer.seg, stop, limit)
 
     @torch.inference_mode()

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import golden
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from napari_sa2va.errors import Cancelled, CheckpointError
+from napari_sa2va.model.checkpoint import (
+    load_network,
+    match_names,
+    official_state,
+    save_checkpoint,
+    stored_shape,
+)
+from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.model.network import Sa2VANetwork
+from napari_sa2va.model.shards import INDEX, SINGLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_sa2va.model import Sa2VA
+
+# Attention heads, key-value heads of the Qwen2.5 models, as published: no shape tells them.
+HEADS = {
+    "Sa2VA-InternVL3-2B": (12, 2),
+    "Sa2VA-InternVL3-8B": (28, 4),
+    "Sa2VA-InternVL3-14B": (40, 8),
+    "Sa2VA-1B": (14, 2),
+    "Sa2VA-4B": (16, 2),
+}
+
+
+def published_shapes() -> dict[str, dict[str, list[int]]]:
+    with gzip.open(golden.GOLDEN / "full_size_parameter_shapes.json.gz") as file:
+        shapes: dict[str, dict[str, list[int]]] = json.load(file)
+    return shapes
+
+
+def published_config(name: str, shapes: dict[str, list[int]]) -> Sa2VAConfig:
+    def layers(prefix: str) -> int:
+        numbers = {key.removeprefix(prefix).split(".")[0] for key in shapes if prefix in key}
+        return len(numbers)
+
+    vocabulary, hidden = shapes["language_model.model.embed_tokens.weight"]
+    heads, key_value_heads = HEADS[name]
+    language = {
+        "model_type": "qwen2",
+        "vocab_size": vocabulary,
+        "hidden_size": hidden,
+        "intermediate_size": shapes["language_model.model.layers.0.mlp.up_proj.weight"][0],
+        "num_hidden_layers": layers("language_model.model.layers."),
+        "num_attention_heads": heads,
+        "num_key_value_heads": key_value_heads,
+        "rope_theta": 1000000.0,
+    }
+    width = shapes["vision_model.embeddings.class_embedding"][-1]
+    vision = {
+        "hidden_size": width,
+        "num_hidden_layers": layers("vision_model.encoder.layers."),
+        "num_attention_heads": width // 64,
+        "intermediate_size": shapes["vision_model.encoder.layers.0.mlp.fc1.weight"][0],
+        "image_size": 448,
+        "patch_size": shapes["vision_model.embeddings.patch_embedding.weight"][-1],
+        "qkv_bias": True,
+    }
+    return Sa2VAConfig.from_dict({"llm_config": language, "vision_config": vision})
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_published_checkpoints_fit_name_by_name(name: str) -> None:
+    shapes = published_shapes()[name]
+    network = Sa2VANetwork.empty(published_config(name, shapes))
+    wanted = match_names(network, shapes, name)  # raises for a missing or an unexpected name
+    assert {key: stored_shape(network, places) for key, places in wanted.items()} == {
+        key: tuple(shape) for key, shape in shapes.items()
+    }
+    assert all(tensor.is_meta for tensor in network.state_dict().values())
+
+
+def test_every_weight_arrives(internvl: Sa2VA) -> None:
+    expected = golden.weights("internvl")
+    found = official_state(internvl.network, torch.float32)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+    assert not any(p.requires_grad for p in internvl.network.parameters())
+    assert not internvl.network.training
+    for name, buffer in internvl.network.named_buffers():
+        assert not buffer.is_meta, name
+
+
+def test_two_decoders_arrive_in_their_places() -> None:
+    names = golden.weights("sa2va_i").keys()
+    config = Sa2VAConfig.from_folder(golden.GOLDEN / "sa2va_i")
+    wanted = match_names(Sa2VANetwork.empty(config, original_decoder=True), names, "sa2va_i")
+    prefix = "grounding_encoder.sam2_model."
+    tuned = wanted[f"{prefix}sam_mask_decoder_modified.iou_token.weight"]
+    original = wanted[f"{prefix}sam_mask_decoder.iou_token.weight"]
+    assert [ours for ours, _ in tuned] == [f"{prefix}sam_mask_decoder.iou_token.weight"]
+    assert [ours for ours, _ in original] == [f"{prefix}original_mask_decoder.iou_token.weight"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_saving_and_loading_gives_the_same_network(
+    internvl: Sa2VA, internvl_folder: Path, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    config = json.loads((internvl_folder / "config.json").read_text())
+    save_checkpoint(internvl.network, config, internvl_folder, tmp_path / "saved", dtype)
+    loaded = load_network(tmp_path / "saved", dtype=torch.float32)
+    matrix = "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
+    kept = internvl.network.state_dict()
+    for name, tensor in loaded.state_dict().items():
+        rounded = kept[name] if name.endswith(matrix) else kept[name].to(dtype).float()
+        assert torch.equal(tensor, rounded), name
+    assert (tmp_path / "saved" / "tokenizer.json").is_file()
+
+
+def test_loading_reports_how_far_it_is_and_can_be_cancelled(internvl_folder: Path) -> None:
+    seen: list[float] = []
+    with pytest.raises(Cancelled):
+        load_network(
+            internvl_folder,
+            progress=lambda message, fraction: seen.append(fraction),
+            cancelled=lambda: len(seen) >= 3,
+        )
+    assert len(seen) == 3
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] < 1
+
+
+def sharded(source: Path, folder: Path) -> Path:
+    """Split a single-file checkpoint into two shards and an index."""
+    shutil.copytree(source, folder)
+    tensors = load_file(folder / SINGLE)
+    (folder / SINGLE).unlink()
+    names = sorted(tensors)
+    halves = {"model-1-of-2.safetensors": names[::2], "model-2-of-2.safetensors": names[1::2]}
+    for file, some in halves.items():
+        save_file({name: tensors[name] for name in some}, folder / file)
+    where = {name: file for file, some in halves.items() for name in some}
+    (folder / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    return folder
+
+
+def test_shards_are_read_as_one_file_is(
+    internvl: Sa2VA, internvl_folder: Path, tmp_path: Path
+) -> None:
+    loaded = load_network(sharded(internvl_folder, tmp_path / "sharded"))
+    kept = internvl.network.state_dict()
+    assert all(torch.equal(t, kept[name]) for name, t in loaded.state_dict().items())
+
+
+def cut(folder: Path) -> None:
+    path = folder / "model-2-of-2.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def change_header(folder: Path) -> None:
+    path = folder / "model-2-of-2.safetensors"
+    path.write_bytes(b"\xff" * 16 + path.read_bytes()[16:])
+
+
+def lose_shard(folder: Path) -> None:
+    (folder / "model-1-of-2.safetensors").unlink()
+
+
+def lead_away(folder: Path) -> None:
+    index = json.loads((folder / INDEX).read_text())
+    index["weight_map"][next(iter(index["weight_map"]))] = "../other.safetensors"
+    (folder / INDEX).write_text(json.dumps(index))
+
+
+def break_index(folder: Path) -> None:
+    (folder / INDEX).write_text("{")
+
+
+def change(folder: Path, edit: Any) -> None:
+    path = folder / "model-1-of-2.safetensors"
+    tensors = load_file(path)
+    edit(tensors, min(tensors))
+    save_file(tensors, path)
+
+
+def reshape(folder: Path) -> None:
+    change(folder, lambda tensors, name: tensors.update({name: torch.zeros(2, 3)}))
+
+
+def drop_name(folder: Path) -> None:
+    change(folder, lambda tensors, name: tensors.pop(name))
+
+
+def add_name(folder: Path) -> None:
+    change(folder, lambda tensors, name: tensors.update({"surprise": torch.zeros(1)}))
+
+
+def put_nan(folder: Path) -> None:
+    change(folder, lambda tensors, name: tensors[name].fill_(np.nan))
+
+
+def put_integers(folder: Path) -> None:
+    change(folder, lambda tensors, name: tensors.update({name: tensors[name].int()}))
+
+
+def other_sizes(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["num_hidden_layers"] = 7
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def impossible_sizes(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["num_attention_heads"] = 7
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (cut, "model-2-of-2.safetensors is cut short or damaged"),
+        (change_header, "model-2-of-2.safetensors is cut short or damaged"),
+        (lose_shard, "model-1-of-2.safetensors is missing"),
+        (lead_away, "names no safetensors files"),
+        (break_index, "index.json is damaged"),
+        (reshape, "has the shape"),
+        (drop_name, "does not hold"),
+        (add_name, "has unknown 1"),
+        (put_nan, "holds no numbers"),
+        (put_integers, "holds no numbers"),
+        (other_sizes, "lacks"),
+        (impossible_sizes, "cannot be built"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_damage_is_named(internvl_folder: Path, tmp_path: Path, damage: Any, words: str) -> None:
+    folder = sharded(internvl_folder, tmp_path / "checkpoint")
+    damage(folder)
+    with pytest.raises(CheckpointError, match=words):
+        load_network(folder)
+
+
+def test_pickles_are_refused(internvl_folder: Path, tmp_path: Path) -> None:
+    shutil.copyfile(internvl_folder / "config.json", tmp_path / "config.json")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="pickle"):
+        load_network(tmp_path)
+
+
+def test_weights_too_large_for_the_dtype_are_not_saved(
+    internvl_folder: Path, tmp_path: Path
+) -> None:
+    network = load_network(internvl_folder)
+    network.mlp1[1].bias.fill_(1e6)
+    with pytest.raises(CheckpointError, match="not finite"):
+        save_checkpoint(network, {}, internvl_folder, tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+
+
+def test_the_shared_decoder_is_known_from_the_config() -> None:
+    config = Sa2VAConfig.from_folder(golden.GOLDEN / "internvl")
+    shared = replace(config, sam2=replace(config.sam2, shared_decoder=True))
+    assert Sa2VANetwork.empty(config).sam2.tracking_decoder is None
+    sam2 = Sa2VANetwork.empty(shared).sam2
+    assert sam2.tracking_decoder is sam2.sam_mask_decoder
