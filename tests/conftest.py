@@ -25,6 +25,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HOME"] = str(Path(_SETTINGS) / "huggingface")
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["HF_HUB_DISABLE_SYMLINKS_WARNING"] = "1"  # on Windows, and warnings are errors here
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # As many threads as CI has cores; torch reads these when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "2")

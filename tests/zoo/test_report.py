@@ -38,8 +38,10 @@ def test_json_holds_the_same(report: Report) -> None:
 
 
 def test_the_home_folder_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/jane.doe"))
-    assert without_home("/home/jane.doe/models is odd") == "~/models is odd"
+    home = Path("/home/jane.doe")
+    monkeypatch.setattr(Path, "home", lambda: home)
+    assert without_home(f"{home}: odd") == "~: odd"
+    assert json.loads(without_home(json.dumps(f"{home}: odd"))) == "~: odd"
 
 
 def test_a_damaged_checkpoint_is_reported_and_not_raised(
