@@ -1,0 +1,53 @@
+"""``napari-sa2va ask``: a question about an image file, answered on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sa2va.cli.images import ImageOptions, open_plane
+from napari_sa2va.cli.results import Results
+from napari_sa2va.engine import (
+    ModelChoice,
+    Question,
+    QuestionDone,
+    Request,
+    TextChunk,
+    shared_runner,
+)
+
+if TYPE_CHECKING:
+    import threading
+    from pathlib import Path
+
+    from napari_sa2va.cli.display import Display
+
+
+def ask_image(
+    path: Path,
+    questions: tuple[Question, ...],
+    model: ModelChoice,
+    options: ImageOptions,
+    display: Display,
+    cancelled: threading.Event,
+) -> Results:
+    """Ask about one image; the answer appears on stdout as it comes.
+
+    Raises
+    ------
+    Sa2VAError
+        Whatever fails.
+    """
+    frames = open_plane(path, options)
+    display.image(path.name)
+    results = Results(path.name, frames.shape, questions)
+    for event in shared_runner().run(Request(model, frames, questions), cancelled):
+        display.event(event)
+        results.add(event)
+        if isinstance(event, TextChunk):
+            display.stop_bar()
+            display.say(event.text, end="")
+        elif isinstance(event, QuestionDone):
+            display.say("")
+    if any(reply.labels for reply in results.replies):
+        display.warn("The answer has masks: `napari-sa2va segment` writes them to files.")
+    return results

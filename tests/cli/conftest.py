@@ -1,0 +1,98 @@
+"""The command line on a real model: small, with random weights, loaded once."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from napari_sa2va.cli.app import app
+from napari_sa2va.io.log_file import stop_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    import numpy as np
+
+    from napari_sa2va.model import Sa2VA
+
+
+def golden() -> ModuleType:
+    """Import tests/model/golden.py: test folders are no packages."""
+    path = Path(__file__).parents[1] / "model" / "golden.py"
+    spec = importlib.util.spec_from_file_location("golden_for_cli", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return golden().write_checkpoint("internvl", tmp_path_factory.mktemp("cli") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def pixels() -> np.ndarray:
+    """An image in which the tiny model segments something, whatever it is asked."""
+    return golden().case("internvl", "image_square")["pixels"]
+
+
+@pytest.fixture(autouse=True)
+def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random model does not know when to stop: 16 tokens, as in the golden runs."""
+    from napari_sa2va.model import Sa2VA
+
+    long = Sa2VA.ask
+
+    def ask(self: Sa2VA, *arguments: Any) -> Any:
+        return long(self, *arguments, max_new_tokens=16)
+
+    monkeypatch.setattr(Sa2VA, "ask", ask)
+
+
+@pytest.fixture(autouse=True)
+def private_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("NAPARI_SA2VA_LOG_FOLDER", str(tmp_path / "logs"))
+    yield
+    stop_log()
+
+
+@pytest.fixture
+def image_file(tmp_path: Path, pixels: np.ndarray) -> Path:
+    path = tmp_path / "cells.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.out)
+        assert document["exit_code"] == self.code
+        return document
+
+
+@pytest.fixture
+def call() -> Callable[..., Done]:
+    """Run the command line in this process, where the model stays loaded."""
+
+    def run(*arguments: object) -> Done:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    return run
