@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from io import TextIOWrapper
+
+from napari_sa2va import __version__
 
 __all__ = ["main"]
 
@@ -18,4 +21,5 @@ def main() -> None:
             # A Windows pipe may have a code page without the signs that we print.
             stream.reconfigure(errors="replace")
     start_log()
+    logging.getLogger(__name__).info("napari-sa2va %s: %s", __version__, sys.argv[1:])
     app()

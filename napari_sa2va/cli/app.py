@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 import napari_sa2va
-from napari_sa2va.cli.exit_codes import ExitCode, code_of
+from napari_sa2va.cli.exit_codes import ExitCode, code_of, unexpected
 from napari_sa2va.errors import InvalidInput, Sa2VAError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     _Value = TypeVar("_Value")
+
+_LOG: Final = logging.getLogger(__name__)
 
 # Only what --help needs is imported here: torch, napari and scikit-image take seconds.
 
@@ -93,7 +96,7 @@ def _common(
 
 @app.command()
 def segment(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.")],
     text: Annotated[
         list[str],
         typer.Option(help="What to segment, such as 'the red cell'; may be given several times."),
@@ -140,8 +143,8 @@ def segment(
 
 @app.command()
 def ask(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", show_default=False)],
-    question: Annotated[str, typer.Argument(show_default=False)],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image file.")],
+    question: Annotated[str, typer.Argument(help="In quotes.")],
     model: ModelOption = "demo",
     device: DeviceOption = "auto",
     dtype: DtypeOption = Precision.auto,
@@ -235,12 +238,19 @@ def _failures(command: str, as_json: bool) -> Iterator[None]:
     """End the command with a sentence and the right exit code when it fails as a whole."""
     try:
         yield
+        return
     except Sa2VAError as error:
-        code = code_of(error)
-        if as_json:
-            _print_json(command, code, {"message": str(error)})
-        typer.echo(f"napari-sa2va {command}: {error}", err=True)
-        raise typer.Exit(code) from error
+        code, message = code_of(error), str(error)
+        _LOG.warning("%s: %s", type(error).__name__, error)
+    except KeyboardInterrupt:  # a second Ctrl+C
+        code, message = ExitCode.CANCELLED, "interrupted"
+    except Exception as error:  # a fault of ours: Python's exit code 1 would mean "not found"
+        code, message = ExitCode.FAILED, unexpected(error)
+        _LOG.exception("Unexpected")
+    if as_json:
+        _print_json(command, code, {"message": message})
+    typer.echo(f"napari-sa2va {command}: {message}", err=True)
+    raise typer.Exit(code)
 
 
 def _print_json(command: str, code: ExitCode, content: dict[str, Any]) -> None:

@@ -50,5 +50,6 @@ def examine(report_file: Path | None = None) -> Examination:
                 without_home(f"{text}\n\nThe log's last lines\n{log}\n"), encoding="utf-8"
             )
         text += f"\nThe report is in {report_file}"
-    code = ExitCode.FAILED if report.machine.problems else ExitCode.OK
+    damaged = any(status.supported and status.problem for status in report.checkpoints)
+    code = ExitCode.FAILED if report.machine.problems or damaged else ExitCode.OK
     return Examination(text, json.loads(report.as_json()), code)

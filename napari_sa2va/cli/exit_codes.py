@@ -54,6 +54,14 @@ def code_of(error: Sa2VAError) -> ExitCode:
     return ExitCode.FAILED
 
 
+def unexpected(error: Exception) -> str:
+    """Say that an error is not the user's, and where its details are."""
+    return (
+        f"an unexpected error: {type(error).__name__}: {error}. The log file has the details: "
+        "please report it with the file that `napari-sa2va doctor --report FILE` writes."
+    )
+
+
 def overall(codes: list[ExitCode]) -> ExitCode:
     """Return the code of a command from those of its images: the gravest.
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from napari_sa2va.cli.exit_codes import ExitCode, code_of, overall
+from napari_sa2va.cli.exit_codes import ExitCode, code_of, overall, unexpected
 from napari_sa2va.cli.images import ImageOptions, open_plane
 from napari_sa2va.cli.results import Results
 from napari_sa2va.engine import ModelChoice, Question, Request, shared_runner
@@ -118,7 +118,11 @@ def _segment(path: Path, job: Job, display: Display, cancelled: threading.Event)
             return Outcome(path, ExitCode.CANCELLED, "cancelled")
         files = write_files(job.output, path.stem, job.formats, frames, results)
     except Sa2VAError as error:
+        _LOG.warning("%s: %s: %s", path, type(error).__name__, error)
         return Outcome(path, code_of(error), str(error))
+    except Exception as error:  # a fault of ours with one image; the others may still do
+        _LOG.exception("%s", path)
+        return Outcome(path, ExitCode.FAILED, unexpected(error))
     if stopped:
         return Outcome(path, ExitCode.CANCELLED, "cancelled", results, files)
     code = ExitCode.OK if results.objects else ExitCode.NOT_FOUND

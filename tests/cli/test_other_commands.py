@@ -22,7 +22,7 @@ from napari_sa2va.errors import (
     InvalidInput,
     NotEnoughMemory,
 )
-from napari_sa2va.io.log_file import start_log
+from napari_sa2va.io.log_file import last_lines, start_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,10 +116,25 @@ def test_the_doctor_knows_the_machine(call: Any, tmp_path: Path) -> None:
     assert "The log's last lines" in report
     document = call("doctor", "--json").json
     assert document["machine"]["devices"][-1]["name"] == "cpu"
-    assert document["exit_code"] == (6 if document["machine"]["problems"] else 0)
+    damaged = [c for c in document["checkpoints"] if c["supported"] and c["problem"]]
+    assert document["exit_code"] == (6 if document["machine"]["problems"] or damaged else 0)
 
 
 # --- the program itself
+
+
+def test_a_fault_of_ours_is_not_taken_for_not_found(
+    call: Any, image_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_sa2va.cli.ask.open_plane", lambda *_: 1 / 0)
+    monkeypatch.setattr("napari_sa2va.cli.segment.open_plane", lambda *_: 1 / 0)
+    start_log()
+    for arguments in (("ask", image_file, "What?"), ("segment", image_file, "--text", "x")):
+        done = call(*arguments)
+        assert done.code == 6
+        assert "please report it" in done.err
+        assert "Traceback" not in done.err
+    assert sum("ZeroDivisionError" in line for line in last_lines()) == 2
 
 
 def test_help_and_version_come_at_once() -> None:
