@@ -5,23 +5,23 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 
 from napari_sa2va.errors import EngineError, NotEnoughMemory
 from napari_sa2va.model import prompts
-from napari_sa2va.model.answer_text import AnswerText
 from napari_sa2va.model.cache import LookCache
 from napari_sa2va.model.checkpoint import load_network
 from napari_sa2va.model.checks import check_question
-from napari_sa2va.model.decoding import MAX_NEW_TOKENS, GreedyDecoder
+from napari_sa2va.model.decoding import MAX_NEW_TOKENS
 from napari_sa2va.model.device import choose_device, choose_dtype
 from napari_sa2va.model.failures import stop_if, translated
 from napari_sa2va.model.grounding import masks
 from napari_sa2va.model.looking import NOTHING, Looking
 from napari_sa2va.model.regions import region_tokens
-from napari_sa2va.model.results import Answer, Capabilities, Segment, SegmentPart, TextPart
+from napari_sa2va.model.results import Answer, Capabilities, Segment, SegmentPart
+from napari_sa2va.model.speech import Speech
 from napari_sa2va.model.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from napari_sa2va.model.network import Sa2VANetwork
     from napari_sa2va.model.results import Part
@@ -249,62 +248,26 @@ class Sa2VA:
         max_new_tokens: int,
     ) -> Iterator[Part]:
         check_question(image, text, regions)
-        decoder = self._started(image, text, regions, cancelled, max_new_tokens)
-        words = AnswerText(self._tokenizer)
+        network, looking = self.network, self._looking
         stop_if(cancelled)
-        while (token := decoder.step()) is not None:
-            more = words.push(token)
-            if more:
-                yield TextPart(more)
-            stop_if(cancelled)
-        if rest := words.finish():
-            yield TextPart(rest)
+        seen = NOTHING if image is None else looking.image(image, cancelled)
+        question = text if image is None else prompts.first_question(text)
+        indices = [] if regions is None else region_tokens(regions, self.config.token_side)
+        speech = Speech(
+            network, self._tokenizer, looking, seen, question, indices, cancelled, max_new_tokens
+        )
+        yield from speech.parts()
         segments: list[Segment] = []
-        if image is not None and decoder.seg_states:
-            language = self._language(decoder.seg_states)
-            features = self._looking.features(image)
-            phrases = words.phrases()
-            found = masks(self.network.sam2, features, language, image.shape[:2])
+        if image is not None and speech.objects:
+            features = looking.features(image)
             stop_if(cancelled)
-            for mask, phrase in zip(found, phrases, strict=False):
+            found = masks(network.sam2, features, speech.language(), image.shape[:2])
+            for mask, phrase in zip(found, speech.phrases(), strict=True):
                 name, span = phrase if phrase is not None else (None, None)
                 segments.append(Segment(name, span, *mask))
                 yield SegmentPart(segments[-1])
                 stop_if(cancelled)
-        yield Answer(
-            text=words.text,
-            segments=tuple(segments),
-            raw=self._tokenizer.decode(decoder.tokens),
-            tokens=tuple(decoder.tokens),
-            unknown_words=self.unknown_words(text),
-            complete=decoder.complete,
-        )
-
-    def _started(
-        self,
-        image: NDArray[np.uint8] | None,
-        text: str,
-        regions: NDArray[np.bool_] | None,
-        cancelled: Callable[[], bool] | None,
-        limit: int,
-    ) -> GreedyDecoder:
-        """Look at the image, read the prompt, and stand before the first token."""
-        model = self.network.language_model
-        stop_if(cancelled)
-        seen = NOTHING if image is None else self._looking.image(image, cancelled)
-        question = text if image is None else prompts.first_question(text)
-        indices = [] if regions is None else region_tokens(regions, self.config.token_side)
-        ids = self._looking.prompt_ids(seen, question, indices)
-        state, past = self._looking.read(seen, ids, indices, cancelled)
-        stop = self._tokenizer.stop
-        return GreedyDecoder(model, state, past, self._tokenizer.seg, stop, limit)
-
-    @torch.inference_mode()
-    def _language(self, states: list[Tensor]) -> Tensor:
-        """Turn states at ``[SEG]`` into language embeddings, shape (n, d_model)."""
-        embeddings: Any = self.network.text_hidden_fcs(torch.stack(states))
-        assert isinstance(embeddings, torch.Tensor)
-        return embeddings
+        yield speech.answer(segments)
 
 
 def _asked(cancelled: Cancel) -> Callable[[], bool] | None:

@@ -11,6 +11,7 @@ import torch
 
 from napari_sa2va.model.looking import NOTHING, Looking
 from napari_sa2va.model.regions import region_tokens
+from napari_sa2va.model.speech import Speech
 
 if TYPE_CHECKING:
     from napari_sa2va.model import Answer, Sa2VA
@@ -80,10 +81,13 @@ def test_a_prompt_of_words_only(internvl: Sa2VA, cases: Any) -> None:
 @pytest.mark.parametrize("name", IMAGES)
 def test_language_embeddings(internvl: Sa2VA, cases: Any, name: str) -> None:
     case = cases(name)
-    decoder = internvl._started(case["pixels"], case["text"], regions_of(case), None, 16)
-    while decoder.step() is not None:
-        pass
-    embeddings = internvl._language(decoder.seg_states)
+    looking, regions = internvl._looking, regions_of(case)
+    pointed = [] if regions is None else region_tokens(regions, internvl.config.token_side)
+    seen = looking.image(case["pixels"])
+    network, tokenizer = internvl.network, internvl._tokenizer
+    speech = Speech(network, tokenizer, looking, seen, case["text"], pointed, None, 16)
+    assert "".join(part.text for part in speech.parts())
+    embeddings = speech.language()
     stored = [case[f"seg{i}_language_embedding"] for i in range(case["segments"])]
     assert embeddings.shape == (len(stored), internvl.config.sam2.d_model)
     assert torch.allclose(embeddings, torch.from_numpy(np.stack(stored)), atol=golden.EMBEDDING)
