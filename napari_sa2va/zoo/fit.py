@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_sa2va.errors import CheckpointError, InvalidInput, NotEnoughMemory
+from napari_sa2va.errors import CheckpointError, NotEnoughMemory
 from napari_sa2va.zoo.catalogue import CATALOGUE, DEMO, Checkpoint, LanguageSizes
 from napari_sa2va.zoo.machine import Device, device_named
 
@@ -89,21 +89,22 @@ def working_memory(vision: VisionSizes, language: LanguageSizes, bytes_per_value
 
 
 def dtype_on(device: Device, dtype: str) -> str:
-    """Return the dtype that ``"auto"`` is counted as on a device.
-
-    The larger one where it depends on more than is known here.
+    """Return the dtype that a model is loaded in on a device, ``"auto"`` resolved.
 
     Raises
     ------
     InvalidInput
         If `dtype` is none that a model can have.
     """
-    if dtype != "auto":
-        if dtype not in BYTES_PER_WEIGHT:
-            names = ", ".join(BYTES_PER_WEIGHT)
-            raise InvalidInput(f"A model cannot be loaded as {dtype!r}. Choose auto, {names}.")
+    if dtype in BYTES_PER_WEIGHT:
         return dtype
-    return "bfloat16" if device.name.startswith("cuda") and _good_at_bfloat16() else "float32"
+    if dtype == "auto" and not device.name.startswith("cuda"):
+        return "float32"  # said without torch, since `doctor` must work where torch does not
+    import torch
+
+    from napari_sa2va.model.device import choose_dtype
+
+    return str(choose_dtype(dtype, torch.device(device.name))).removeprefix("torch.")
 
 
 def estimate(folder: Path, dtype: str) -> MemoryNeed:
@@ -200,12 +201,6 @@ def _advice(need: MemoryNeed, device: Device, dtype: str) -> str:
         checkpoint, published = max(smaller, key=lambda pair: pair[1].total)
         return f"{checkpoint.name} would fit (about {gib(published.total)})."
     return f"Close other programs, or choose the {DEMO} checkpoint."
-
-
-def _good_at_bfloat16() -> bool:
-    import torch
-
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _vision_sizes(config: Any) -> VisionSizes:

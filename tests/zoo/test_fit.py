@@ -116,7 +116,7 @@ def test_a_config_without_sizes(tmp_path: Path) -> None:
 
 
 def test_an_unknown_dtype(tiny_checkpoint: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot be loaded as 'int8'"):
+    with pytest.raises(InvalidInput, match="no dtype 'int8'"):
         check_fits(tiny_checkpoint, "cpu", "int8")
 
 
