@@ -128,18 +128,31 @@ def _check_plane(plane: NDArray[Any], size: tuple[int, ...]) -> None:
 
 
 def _draw(plane: NDArray[Any], channel: Channel) -> NDArray[np.uint8]:
-    table = _table(channel)
     if plane.ndim == 2:
-        rgb = table[_steps(plane, channel.contrast_limits)]
-    else:
-        rgb = table[_steps(plane[..., :3], channel.contrast_limits), np.arange(3)]
-        if plane.shape[2] == 4:
-            alpha = _alpha(plane[..., 3])
-            rgb = (rgb * alpha[..., None] + 0.5).astype(np.uint8)
-    if plane.dtype.kind == "f" and plane.ndim == 2:
-        # The colour of NaN is transparent in napari's colormaps: the black canvas shows.
-        rgb[np.isnan(plane)] = 0
+        steps, table = _look_up(plane, channel)
+        # np.take lets other threads run meanwhile; indexing would hold up the window.
+        rgb = np.take(table, steps, axis=0)
+        if plane.dtype.kind == "f" and (missing := np.isnan(plane)).any():
+            # The colour of NaN is transparent in napari's colormaps: the black canvas shows.
+            rgb[missing] = 0
+        return rgb
+    steps, table = _look_up(plane[..., :3], channel)
+    rgb = np.stack([np.take(table[:, i], steps[..., i]) for i in range(3)], axis=-1)
+    if plane.shape[2] == 4:
+        rgb = (rgb * _alpha(plane[..., 3])[..., None] + 0.5).astype(np.uint8)
     return rgb
+
+
+def _look_up(
+    values: NDArray[Any], channel: Channel
+) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint8]]:
+    """Return a step for every value, and the table of colours of all steps, (n, 3)."""
+    table = _table(channel)
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        # All there are: cheaper to draw than the pixels, which then need no arithmetic.
+        every = np.arange(np.iinfo(values.dtype).max + 1, dtype=values.dtype)
+        return values, table[_steps(every, channel.contrast_limits)]
+    return _steps(values, channel.contrast_limits), table
 
 
 def _table(channel: Channel) -> NDArray[np.uint8]:
