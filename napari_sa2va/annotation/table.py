@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from napari_sa2va.annotation.records import ObjectRecord
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from napari_sa2va.annotation.records import ObjectRecord
 
 MAX_ROWS: Final = 10_000
 """Up to this label, row i of the data frame describes label i."""
@@ -84,6 +84,24 @@ class ObjectTable:
             columns[name] = pd.Series(values, dtype="float64" if name in _NUMBERS else "object")
         taken = foreign.reindex(labels).reset_index(drop=True)
         return pd.concat([pd.DataFrame(columns), taken], axis=1)
+
+
+def records_in(features: pd.DataFrame) -> list[ObjectRecord]:
+    """Read the records back that `ObjectTable.features` wrote.
+
+    Rows without a phrase, and tables of others, give none.
+    """
+    if not set(COLUMNS) <= set(features.columns):
+        return []
+    records = []
+    for row in features.loc[features["phrase"].notna(), list(COLUMNS)].to_dict("records"):
+        label = int(row.pop("index"))
+        values: dict[str, Any] = {
+            str(name): float(value) if name in _NUMBERS else "" if pd.isna(value) else str(value)
+            for name, value in row.items()
+        }
+        records.append(ObjectRecord(label=label, **values))
+    return records
 
 
 def _foreign_columns(features: pd.DataFrame | None) -> pd.DataFrame:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
+from scipy import ndimage  # type: ignore[import-untyped]
 
 from napari_sa2va.annotation import ObjectRecord, ObjectTable
+from napari_sa2va.annotation.masks import inner_point
 from napari_sa2va.annotation.painting import check_room
 from napari_sa2va.annotation.records import same_phrase
+from napari_sa2va.annotation.table import records_in
 from napari_sa2va.viewer.captions import Caption, CaptionLayer
 from napari_sa2va.viewer.edits import Edit, hull
 from napari_sa2va.viewer.labels import highest_label, pixel_area
@@ -52,6 +55,34 @@ class Entry:
         return tuple(None if isinstance(at, slice) else at for at in self.where)
 
 
+def described(labels: Labels) -> Iterator[Entry]:
+    """Read back what an earlier dock or session noted in a layer's features."""
+    records = records_in(labels.features)
+    if not records or labels.multiscale:
+        return
+    data = np.asarray(labels.data)
+    boxes = ndimage.find_objects(data, max_label=max(record.label for record in records))
+    for record in records:
+        box = boxes[record.label - 1] if record.label > 0 else None
+        if box is None:
+            continue
+        # All but two axes have one position. What reaches over several planes is described by
+        # the first.
+        outer = labels.ndim - 2
+        thick = [axis for axis, side in enumerate(box) if side.stop - side.start > 1]
+        sides = thick[-2:] if len(thick) >= 2 else list(range(outer, labels.ndim))
+        where = tuple(side if axis in sides else side.start for axis, side in enumerate(box))
+        row, column = inner_point(data[where] == record.label)
+        point = iter((row, column))
+        yield Entry(
+            record,
+            where,
+            tuple(
+                float(at) if not isinstance(at, slice) else next(point) + at.start for at in where
+            ),
+        )
+
+
 class LabelObjects:
     """The objects of one Labels layer.
 
@@ -75,7 +106,7 @@ class LabelObjects:
         self.labels = labels
         self.captions = CaptionLayer(viewer, labels)
         self.show_captions = True
-        self._entries: dict[int, Entry] = {}
+        self._entries = {entry.record.label: entry for entry in described(labels)}
         self._shape = tuple(labels.data.shape)
         self._highest_painted = highest_label(labels)
         self._quiet = False

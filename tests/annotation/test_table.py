@@ -7,7 +7,7 @@ import pandas as pd
 
 from napari_sa2va.annotation import ObjectRecord, ObjectTable
 from napari_sa2va.annotation.records import now, same_phrase
-from napari_sa2va.annotation.table import COLUMNS, MAX_ROWS
+from napari_sa2va.annotation.table import COLUMNS, MAX_ROWS, records_in
 
 
 def record(label: int, phrase: str = "the red cell") -> ObjectRecord:
@@ -67,3 +67,9 @@ def test_same_phrase() -> None:
 
 def test_time_has_an_offset() -> None:
     assert pd.Timestamp(now()).tzinfo is not None
+
+
+def test_records_can_be_read_back() -> None:
+    records = [record(1), record(3, "the green cell")]
+    assert records_in(ObjectTable(records).features()) == records
+    assert records_in(pd.DataFrame({"index": [1], "phrase": ["mine"]})) == []

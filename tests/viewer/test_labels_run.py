@@ -356,3 +356,15 @@ def test_closing_takes_the_captions_away() -> None:
     scene.viewer.layers.remove(scene.labels)
     scene.objects.close()
     assert points not in scene.viewer.layers
+
+
+def test_what_an_earlier_dock_noted_is_read_back() -> None:
+    scene = Scene((3, SIDE, SIDE))
+    scene.viewer.dims.set_current_step(0, 1)
+    scene.run(soft_disk((20, 20, 8)), soft_disk((45, 45, 8)))
+    scene.objects.close()
+    again = LabelObjects(scene.viewer, scene.labels)
+    assert again.rows() == scene.objects.rows()
+    for label in (1, 2):
+        assert again.entry(label).plane == (1, None, None)
+        np.testing.assert_allclose(again.entry(label).point, scene.objects.entry(label).point)

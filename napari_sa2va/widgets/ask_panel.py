@@ -1,0 +1,157 @@
+"""Where one types, runs and cancels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+from napari_sa2va.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from napari_sa2va.annotation import Conversation
+
+PLACEHOLDERS: Final = {
+    "segment": "the large red cell\nOne expression a line: each becomes an object.",
+    "ask": "What is in this image?\nAsked word for word.",
+}
+
+
+class Composer(QPlainTextEdit):
+    """Where expressions and questions are typed; tall enough for three lines."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTabChangesFocus(True)
+        self.setAccessibleName("Expressions or question")
+        line = self.fontMetrics().lineSpacing()
+        margins = 2 * (self.frameWidth() + int(self.document().documentMargin()))
+        self.setFixedHeight(3 * line + margins + 4)
+
+
+class AskPanel(QWidget):
+    """Conversation, composer, Run and Cancel, and how far a run is.
+
+    Parameters
+    ----------
+    conversation : Conversation
+        Shown as it grows.
+    run_key, cancel_key : str
+        Shown on the buttons; the dock makes the shortcuts.
+    """
+
+    run_clicked = Signal()
+    cancel_clicked = Signal()
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        run_key: str,
+        cancel_key: str,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._conversation = conversation
+        self.transcript = Transcript()
+        self.transcript.setMinimumHeight(72)
+        self.composer = Composer()
+        self.segment = QRadioButton("Segment")
+        self.segment.setToolTip("Each line is an expression; what it names becomes an object.")
+        self.ask = QRadioButton("Ask")
+        self.ask.setToolTip("The text goes to the model word for word.")
+        self._modes = QButtonGroup(self)
+        self._modes.addButton(self.segment)
+        self._modes.addButton(self.ask)
+        self.run = QPushButton(f"Run  {_shown(run_key)}")
+        self.run.setAccessibleName("Run")
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setToolTip(f"End the run, keep what was found ({_shown(cancel_key)})")
+        self.stage = QElidingLabel()
+        self.stage.setElideMode(Qt.TextElideMode.ElideRight)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(6)
+        self._lay_out()
+        self.run.clicked.connect(self.run_clicked)
+        self.cancel.clicked.connect(self.cancel_clicked)
+        self.segment.toggled.connect(self._on_mode)
+        self.segment.setChecked(True)
+        self.set_busy(False)
+
+    def _lay_out(self) -> None:
+        modes = QHBoxLayout()
+        modes.addWidget(self.segment)
+        modes.addWidget(self.ask)
+        modes.addStretch(1)
+        modes.addWidget(self.run)
+        state = QHBoxLayout()
+        state.addWidget(self.stage, stretch=1)
+        state.addWidget(self.cancel)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.transcript, stretch=1)
+        layout.addWidget(self.composer)
+        layout.addLayout(modes)
+        layout.addLayout(state)
+        layout.addWidget(self.progress)
+
+    @property
+    def mode(self) -> Literal["segment", "ask"]:
+        """What Run does with the text."""
+        return "segment" if self.segment.isChecked() else "ask"
+
+    @mode.setter
+    def mode(self, mode: str) -> None:
+        (self.ask if mode == "ask" else self.segment).setChecked(True)
+
+    @property
+    def text(self) -> str:
+        """What was typed."""
+        return self.composer.toPlainText()
+
+    def show_turn(self, new: bool) -> None:
+        """Follow the conversation: a new turn, or a change of its last one."""
+        turn = self._conversation.turns[-1]
+        (self.transcript.add_turn if new else self.transcript.change_last)(turn)
+
+    def set_busy(self, busy: bool) -> None:
+        """Show that a run is under way, or none."""
+        self.run.setEnabled(not busy)
+        self.cancel.setEnabled(busy)
+        # Hidden but keeping its place: nothing jumps when a run starts.
+        policy = self.progress.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.progress.setSizePolicy(policy)
+        self.progress.setVisible(busy)
+
+    def show_stage(self, text: str, fraction: float | None) -> None:
+        """Say what is being done, and how far it is (0 to 1, None while that is unknown)."""
+        self.stage.setText(text)
+        self.stage.setToolTip(text)
+        if fraction is None:
+            self.progress.setRange(0, 0)
+        else:
+            self.progress.setRange(0, 1000)
+            self.progress.setValue(round(fraction * 1000))
+
+    def _on_mode(self) -> None:
+        self.composer.setPlaceholderText(PLACEHOLDERS[self.mode])
+
+
+def _shown(key: str) -> str:
+    """Write a shortcut as people call it on this system."""
+    native: str = QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
+    return native.replace("Return", "Enter")

@@ -1,0 +1,263 @@
+"""The dock widget: its parts, put together."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+from superqt.utils import WorkerBase
+
+from napari_sa2va.engine import shared_runner
+from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.viewer import snapshot
+from napari_sa2va.viewer.labels import suitable_targets
+from napari_sa2va.viewer.results import results_of
+from napari_sa2va.widgets.ask_panel import AskPanel
+from napari_sa2va.widgets.canvas_keys import CanvasKeys
+from napari_sa2va.widgets.controller import Asked, RunController
+from napari_sa2va.widgets.memory import DockState, setting
+from napari_sa2va.widgets.message_bar import MessageBar
+from napari_sa2va.widgets.messages import Message
+from napari_sa2va.widgets.model_panel import ModelPanel
+from napari_sa2va.widgets.objects_panel import ObjectsPanel
+from napari_sa2va.widgets.result_panel import ResultPanel
+from napari_sa2va.widgets.section import Section
+from napari_sa2va.widgets.source_panel import SourcePanel
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_sa2va.engine import ModelReady, Runner
+    from napari_sa2va.viewer.objects import LabelObjects
+    from napari_sa2va.viewer.run import LabelRun
+
+WIDTH: Final = 320
+_QUIT_MILLISECONDS: Final = 10_000
+
+
+class Sa2VAWidget(QWidget):
+    """Type an expression over an image, get labels.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Looked at and written to.
+    runner : Runner, optional
+        Shared by all docks if left out.
+    """
+
+    def __init__(
+        self,
+        napari_viewer: napari.viewer.Viewer,
+        runner: Runner | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        # napari hands plugins a proxy that wraps layers too, and those are compared here.
+        self._viewer: Any = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self._runner = runner or shared_runner()
+        self._state = DockState.load()
+        self._results = results_of(self._viewer)
+        self.controller = RunController(self._viewer, self._results, self._runner)
+        self._run_key = setting("keys", "run", "Ctrl+Return")
+        self._cancel_key = setting("keys", "cancel", "Ctrl+Shift+Return")
+
+        self.source = SourcePanel(self._viewer)
+        self.model = ModelPanel(self._runner)
+        self.ask = AskPanel(self.controller.conversation, self._run_key, self._cancel_key)
+        self.messages = MessageBar()
+        self.objects = ObjectsPanel(self._viewer)
+        self.result = ResultPanel()
+        self.sections = {
+            "Image and model": Section("Image and model", _column(self.source, self.model)),
+            "Ask": Section("Ask", self.ask),
+            "Objects": Section("Objects", _column(self.objects, self.result)),
+        }
+        self._lay_out()
+        self._recall()
+        self._bind_keys()
+        self._connect()
+        self._on_source()
+
+    def _lay_out(self) -> None:
+        source, ask, objects = self.sections.values()
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(6, 4, 6, 6)
+        column.setSpacing(6)
+        column.addWidget(source)
+        column.addWidget(ask, stretch=3)
+        column.addWidget(self.messages)
+        column.addWidget(objects, stretch=2)
+        column.addStretch(0)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        self.setMinimumWidth(WIDTH)
+        self.setFocusProxy(self.ask.composer)
+
+    # --- wires ---
+
+    def _connect(self) -> None:
+        controller, layers = self.controller, self._viewer.layers.events
+        self.ask.run_clicked.connect(self.run)
+        self.ask.cancel_clicked.connect(controller.cancel)
+        controller.stage.connect(self.ask.show_stage)
+        controller.said.connect(self.ask.show_turn)
+        controller.told.connect(self.messages.show_message)
+        controller.busy_changed.connect(self._on_busy)
+        controller.model_ready.connect(self._on_model_ready)
+        controller.writing.connect(self._on_writing)
+        controller.painted.connect(self._on_painted)
+        self.source.changed.connect(self._on_source)
+        self.model.changed.connect(self._on_model)
+        self.result.options_changed.connect(self._on_options)
+        self._results.removed.connect(self._on_source)
+        layers.inserted.connect(self._on_source)
+        layers.removed.connect(self._on_source)
+        for section in self.sections.values():
+            section.toggled.connect(self._remember)
+        for button in (self.ask.segment, self.ask.ask):
+            button.toggled.connect(self._remember)
+        # A docked widget is told nothing when napari closes, only destroyed.
+        self.destroyed.connect(partial(_close, self.controller, self.source, self._keys))
+        QApplication.instance().aboutToQuit.connect(self._on_quit)
+
+    def _bind_keys(self) -> None:
+        actions = {self._run_key: self.run, self._cancel_key: self.controller.cancel}
+        self._keys = CanvasKeys(self._viewer, actions)
+        for key, action in actions.items():
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(action)
+
+    def run(self) -> None:
+        """Ask what was typed."""
+        try:
+            look_at = self.source.look_at
+        except Sa2VAError as error:
+            self.messages.show_message(Message(str(error), "error"))
+            return
+        asked = Asked(
+            text=self.ask.text,
+            mode=self.ask.mode,
+            images=self.source.images,
+            look_at=look_at,
+            model=self.model.choice,
+            target=self.result.target.currentData(),
+            **self.result.options,
+        )
+        if self.controller.ask(asked):
+            self._remember()
+
+    # --- what happens ---
+
+    def _on_busy(self, busy: bool) -> None:
+        self.ask.set_busy(busy)
+        if not busy:
+            self.model.refresh()
+
+    def _on_model_ready(self, ready: ModelReady) -> None:
+        self.model.show_ready(ready, self.model.choice)
+
+    def _on_writing(self, objects: LabelObjects) -> None:
+        objects.show_captions = self.result.captions.isChecked()
+        self.objects.show_objects(objects)
+
+    def _on_painted(self, run: LabelRun | None) -> None:
+        self.result.set_run(run)
+
+    def _on_model(self) -> None:
+        self.controller.cancel("The model was changed, so the run was ended.")
+        self._remember()
+        self._summarize()
+
+    def _on_options(self) -> None:
+        objects = self.objects.objects
+        if objects is not None and objects.show_captions != self.result.captions.isChecked():
+            objects.show_captions = self.result.captions.isChecked()
+            objects.show()
+        self._remember()
+
+    def _on_source(self, *_: object) -> None:
+        """Offer the layers that fit the image, and show the objects of the one that is chosen."""
+        self._summarize()
+        images = self.source.images
+        try:
+            placement = snapshot(self._viewer, images, "whole").placement
+            self.result.set_targets(list(suitable_targets(self._viewer, placement)))
+            target = self.result.target.currentData()
+            objects = self._results.existing(images, placement, target)
+        except Sa2VAError:  # said when it matters: at Run
+            self.result.set_targets(())
+            objects = None
+        if not self.controller.busy:
+            self.objects.show_objects(objects)
+
+    def _summarize(self) -> None:
+        images = ", ".join(layer.name for layer in self.source.images) or "no image"
+        self.sections["Image and model"].summarize(f"{images} · {self.model.short_name}")
+
+    # --- what is remembered ---
+
+    def _recall(self) -> None:
+        state = self._state
+        self.model.name = state.model
+        self.ask.mode = state.mode
+        self.result.set_options(replace=state.replace, split=state.split, captions=state.captions)
+        for title in state.folded:
+            if title in self.sections:
+                self.sections[title].unfold(False)
+
+    def _remember(self, *_: object) -> None:
+        self._state = DockState(
+            model=self.model.name,
+            mode=self.ask.mode,
+            captions=self.result.captions.isChecked(),
+            folded=[title for title, part in self.sections.items() if not part.unfolded],
+            **self.result.options,
+        )
+        self._state.save()
+
+    # --- the end ---
+
+    def _on_quit(self) -> None:
+        """Let the run end before Python does: a thread that still runs then would abort it."""
+        self.controller.close()
+        # The runner looks at its cancel event between two tokens, so this is short.
+        with suppress(RuntimeError):  # it took longer
+            WorkerBase.await_workers(_QUIT_MILLISECONDS)
+
+
+def open_dock(viewer: napari.viewer.Viewer) -> None:
+    """Open the dock in a viewer, or bring it to the front; a command of the plugin."""
+    dock, _ = viewer.window.add_plugin_dock_widget("napari-sa2va", "Sa2VA")
+    dock.show()
+    dock.raise_()
+
+
+def _column(*widgets: QWidget) -> QWidget:
+    """Put widgets below each other; the first grows."""
+    column = QWidget()
+    layout = QVBoxLayout(column)
+    layout.setContentsMargins(8, 0, 0, 0)
+    layout.setSpacing(8)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, stretch=int(number == 0))
+    return column
+
+
+def _close(controller: RunController, source: SourcePanel, keys: CanvasKeys, *_: object) -> None:
+    """Stop following the viewer. Not a method: the widget is being destroyed."""
+    controller.close()
+    source.close_connections()
+    keys.unbind()

@@ -1,0 +1,87 @@
+"""What the dock remembers between starts."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from napari.settings import get_plugin_settings, get_settings
+
+PLUGIN: Final = "napari-sa2va"
+
+
+@dataclass(slots=True)
+class DockState:
+    """Choices that come back with the next start.
+
+    Attributes
+    ----------
+    model : str
+        ``"demo"``, a folder, or a Hub id.
+    mode : str
+        ``"segment"`` or ``"ask"``.
+    replace, split, captions : bool
+        The options of results.
+    folded : list of str
+        Titles of the parts that are folded away.
+    """
+
+    model: str = "demo"
+    mode: str = "segment"
+    replace: bool = False
+    split: bool = False
+    captions: bool = True
+    folded: list[str] = field(default_factory=list)
+
+    @classmethod
+    def load(cls) -> DockState:
+        """Read the file; what is missing or unreadable is as at the first start."""
+        path = _path()
+        if path is None:
+            return cls()
+        try:
+            stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            defaults = cls()
+            known = {
+                f.name: stored[f.name]
+                for f in fields(cls)
+                if isinstance(stored.get(f.name), type(getattr(defaults, f.name)))
+            }
+        except (OSError, ValueError, AttributeError):
+            return cls()
+        return cls(**known)
+
+    def save(self) -> None:
+        """Write the file, whole or not at all; a disk that refuses is no reason to stop."""
+        path = _path()
+        if path is None:
+            return
+        temporary = path.with_suffix(".tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+
+
+def _path() -> Path | None:
+    """Beside napari's own settings, so that NAPARI_CONFIG moves it too."""
+    settings = get_settings().config_path
+    return None if settings is None else Path(settings).parent / f"{PLUGIN}-dock.json"
+
+
+def setting(group: str, name: str, default: str) -> str:
+    """Return one of the plugin's settings, which napari shows among its preferences."""
+    settings = get_plugin_settings().get(PLUGIN)
+    return default if settings is None else str(getattr(getattr(settings, group), name))
+
+
+def store_setting(group: str, name: str, value: str) -> None:
+    """Change one of the plugin's settings; napari writes it to disk."""
+    settings = get_plugin_settings().get(PLUGIN)
+    if settings is not None:
+        setattr(getattr(settings, group), name, value)

@@ -1,0 +1,54 @@
+"""What the dock tells the user outside the conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line or two for the message bar.
+
+    Attributes
+    ----------
+    text : str
+        Says what happened and what to do.
+    level : str
+        Decides the colour.
+    button : str
+        Name of something to do about it, ``""`` for nothing.
+    action : callable, optional
+        What the button does.
+    """
+
+    text: str
+    level: Literal["info", "warning", "error"] = "info"
+    button: str = ""
+    action: Callable[[], None] | None = None
+
+
+def already_there(found: dict[str, list[int]]) -> str:
+    """Warn that phrases have their labels already.
+
+    Examples
+    --------
+    >>> already_there({"the red cell": [3]})
+    'Already there: “the red cell” is label 3.'
+    """
+    each = (
+        f"“{phrase}” is label {labels[0]}"
+        if len(labels) == 1
+        else f"“{phrase}” is labels {', '.join(map(str, labels[:8]))}{'…' * (len(labels) > 8)}"
+        for phrase, labels in found.items()
+    )
+    return f"Already there: {'; '.join(each)}."
+
+
+def unknown_words(words: tuple[str, ...], model: str) -> str:
+    """Warn that a model spells words letter by letter."""
+    listed = ", ".join(f"“{word}”" for word in words)
+    return f"The {model} model does not know the word{'s' * (len(words) > 1)} {listed}."

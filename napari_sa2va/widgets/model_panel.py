@@ -1,0 +1,223 @@
+"""Which model, where it runs, and how it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sa2va.engine import ModelChoice
+from napari_sa2va.widgets.memory import setting, store_setting
+from napari_sa2va.zoo import CATALOGUE, DEMO, find, is_here
+
+if TYPE_CHECKING:
+    from napari_sa2va.engine import ModelReady, Runner
+
+DEVICES: Final = ("auto", "cpu", "cuda", "mps")
+DTYPES: Final = ("auto", "float32", "bfloat16", "float16")
+
+
+class ModelPanel(QWidget):
+    """Model, device and precision; what memory the model holds, and how to give it back.
+
+    Parameters
+    ----------
+    runner : Runner
+        Asked what it holds.
+    """
+
+    changed = Signal()
+    """Another model, device or precision was chosen."""
+
+    def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._runner = runner
+        self._ready: ModelReady | None = None
+        self._ready_choice: ModelChoice | None = None
+        self.model = QComboBox()
+        self.model.setEditable(True)
+        self.model.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.model.setToolTip("A known model, a folder with a checkpoint, or a Hub id")
+        self.model.setAccessibleName("Model")
+        self._fill_models()
+        self.browse = QToolButton()
+        self.browse.setText("…")
+        self.browse.setToolTip("Choose a folder with a checkpoint")
+        self.browse.setAccessibleName("Choose a folder")
+        self.device = _choice(DEVICES, setting("model", "device", "auto"), "Device")
+        self.dtype = _choice(DTYPES, setting("model", "dtype", "auto"), "Precision")
+        self.state = QLabel()
+        self.state.setWordWrap(True)
+        self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.unload = QPushButton("Unload")
+        self.unload.setToolTip("Free the memory of the model and of all images looked at")
+        self.clear = QPushButton("Clear cache")
+        self.clear.setToolTip("Free what was computed from images already looked at")
+        self._lay_out()
+        self._last_choice = self.choice
+        self._connect()
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        first = QHBoxLayout()
+        first.addWidget(QLabel("Model"))
+        first.addWidget(self.model, stretch=1)
+        first.addWidget(self.browse)
+        second = QHBoxLayout()
+        second.addWidget(QLabel("On"))
+        second.addWidget(self.device, stretch=1)
+        second.addWidget(QLabel("in"))
+        second.addWidget(self.dtype, stretch=1)
+        third = QHBoxLayout()
+        third.addWidget(self.state, stretch=1)
+        fourth = QHBoxLayout()
+        fourth.addStretch(1)
+        fourth.addWidget(self.clear)
+        fourth.addWidget(self.unload)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for row in (first, second, third, fourth):
+            layout.addLayout(row)
+
+    def _connect(self) -> None:
+        self.model.currentIndexChanged.connect(self._on_chosen)
+        self.model.lineEdit().editingFinished.connect(self._on_chosen)
+        self.device.currentTextChanged.connect(self._on_device)
+        self.dtype.currentTextChanged.connect(self._on_device)
+        self.browse.clicked.connect(self._browse)
+        self.unload.clicked.connect(self._unload)
+        self.clear.clicked.connect(self._clear)
+
+    # --- the choice ---
+
+    @property
+    def choice(self) -> ModelChoice:
+        """What is chosen now."""
+        return ModelChoice(self.name, self.device.currentText(), self.dtype.currentText())
+
+    @property
+    def name(self) -> str:
+        """The model's name, folder or Hub id."""
+        text = self.model.currentText().strip()
+        index = self.model.findText(text)
+        return text if index < 0 else str(self.model.itemData(index))
+
+    @name.setter
+    def name(self, name: str) -> None:
+        index = self.model.findData(name)
+        if index >= 0:
+            self.model.setCurrentIndex(index)
+        else:
+            self.model.setEditText(name)
+        self._on_chosen()
+
+    def _fill_models(self) -> None:
+        """List what this version can run, the demo first; the rest is named, but not offered."""
+        for checkpoint in CATALOGUE:
+            name = DEMO if checkpoint.bundled else (checkpoint.hub_id or checkpoint.name)
+            text = "Demo (small, in the package)" if checkpoint.bundled else checkpoint.name
+            self.model.addItem(text, name)
+            row = self.model.count() - 1
+            tip = f"{name}: {checkpoint.backbone}, {checkpoint.language_model}"
+            if checkpoint.unsupported is not None:
+                tip += f". Cannot be run: {checkpoint.unsupported}."
+                self.model.model().item(row).setEnabled(False)
+            self.model.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder with a Sa2VA checkpoint")
+        if folder:
+            self.name = folder
+
+    def _on_chosen(self) -> None:
+        if self.choice != self._last_choice:
+            self._last_choice = self.choice
+            self.refresh()
+            self.changed.emit()
+
+    def _on_device(self) -> None:
+        store_setting("model", "device", self.device.currentText())
+        store_setting("model", "dtype", self.dtype.currentText())
+        self._on_chosen()
+
+    # --- its state ---
+
+    def show_ready(self, ready: ModelReady, choice: ModelChoice) -> None:
+        """Note where the model ended up."""
+        self._ready, self._ready_choice = ready, choice
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Say where the chosen model is, and what memory is held."""
+        held = self._runner.bytes_held
+        self.unload.setEnabled(held > 0)
+        self.clear.setEnabled(held > 0)
+        self.unload.setText(f"Unload ({_megabytes(held)})" if held else "Unload")
+        if held and self._ready is not None and self._ready_choice == self.choice:
+            where = f"{self._ready.device}, {self._ready.dtype}"
+            self.state.setText(f"{self.short_name} · ready on {where}")
+        elif self.name == DEMO:
+            self.state.setText("Demo · on this machine · loads with the first run")
+        else:
+            self.state.setText(f"{self.short_name} · looking for it")
+            create_worker(_look_up, self.name, _connect={"returned": self._on_looked_up})
+
+    @property
+    def short_name(self) -> str:
+        """For people."""
+        known = find(self.name)
+        return "Demo" if self.name == DEMO else known.name if known else self.name
+
+    def _on_looked_up(self, found: tuple[str, bool]) -> None:
+        name, here = found
+        if name != self.name:  # another was chosen meanwhile
+            return
+        self.state.setText(
+            f"{self.short_name} · on this machine · loads with the first run"
+            if here
+            else f"{self.short_name} · not on this machine · the first run downloads it"
+        )
+
+    def _unload(self) -> None:
+        if not self._runner.unload():
+            self.state.setText("It will be unloaded when the run ends.")
+            return
+        self._ready = None
+        self.refresh()
+
+    def _clear(self) -> None:
+        self._runner.clear_cache()
+        self.refresh()
+
+
+def _look_up(name: str) -> tuple[str, bool]:
+    """Look for a model on this machine; in a worker, for a folder may lie on a slow disk."""
+    return name, is_here(name)
+
+
+def _choice(texts: tuple[str, ...], current: str, name: str) -> QComboBox:
+    combo = QComboBox()
+    combo.addItems(texts)
+    combo.setCurrentText(current)
+    combo.setAccessibleName(name)
+    combo.setToolTip(name)
+    combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return combo
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,143 @@
+"""The objects of the labels layer in a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QItemSelectionModel, QSortFilterProxyModel, Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sa2va.viewer.navigation import show_object
+from napari_sa2va.widgets.objects_model import SORT_ROLE, Column, ObjectsModel
+
+if TYPE_CHECKING:
+    from napari_sa2va.viewer.objects import LabelObjects
+
+
+class ObjectsPanel(QWidget):
+    """One row an object: a click selects its label and goes there.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Moved to the object that is clicked.
+    """
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._objects: LabelObjects | None = None
+        self._following = False
+        self.model = ObjectsModel(self)
+        self._sorted = QSortFilterProxyModel(self)
+        self._sorted.setSourceModel(self.model)
+        self._sorted.setSortRole(SORT_ROLE)
+        self.table = QTableView()
+        self.table.setModel(self._sorted)
+        self.table.setAccessibleName("Objects")
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setTabKeyNavigation(False)
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        self.table.setMinimumHeight(84)
+        self.table.setSortingEnabled(True)
+        self.table.sortByColumn(Column.LABEL, Qt.SortOrder.AscendingOrder)
+        self.table.verticalHeader().setVisible(False)
+        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
+        self._size_columns()
+        self.undo = QPushButton("Undo")
+        self.undo.setToolTip("Undo the last change of the labels (Ctrl+Z in the canvas)")
+        self.redo = QPushButton("Redo")
+        self.redo.setToolTip("Redo it (Ctrl+Shift+Z in the canvas)")
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        buttons.addWidget(self.undo)
+        buttons.addWidget(self.redo)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.table, stretch=1)
+        layout.addLayout(buttons)
+        self.undo.clicked.connect(self._undo)
+        self.redo.clicked.connect(self._redo)
+        self.table.selectionModel().currentRowChanged.connect(self._on_row)
+        self.table.clicked.connect(self._on_row)
+        self.show_objects(None)
+
+    def _size_columns(self) -> None:
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(Column.PHRASE, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(28)
+        header.setHighlightSections(False)
+
+    @property
+    def objects(self) -> LabelObjects | None:
+        """Whose rows are shown."""
+        return self._objects
+
+    def show_objects(self, objects: LabelObjects | None) -> None:
+        """Show the rows of a layer, and follow them."""
+        if self._objects is not None and self._objects is not objects:
+            self._objects.changed.disconnect(self.refresh)
+            self._objects.labels.events.selected_label.disconnect(self._on_label)
+            self._objects.labels.events.colormap.disconnect(self.refresh)
+        if objects is not None and self._objects is not objects:
+            objects.changed.connect(self.refresh)
+            objects.labels.events.selected_label.connect(self._on_label)
+            objects.labels.events.colormap.connect(self.refresh)
+        self._objects = objects
+        self.undo.setEnabled(objects is not None)
+        self.redo.setEnabled(objects is not None)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the rows anew."""
+        self._following = True
+        self.model.set_objects(self._objects)
+        self._following = False
+        self._on_label()
+
+    def _undo(self) -> None:
+        if self._objects is not None:
+            self._objects.labels.undo()
+
+    def _redo(self) -> None:
+        if self._objects is not None:
+            self._objects.labels.redo()
+
+    def _on_row(self, index: Any) -> None:
+        """Go to the object of a row that the user chose."""
+        if self._following or self._objects is None or not index.isValid():
+            return
+        label = self.model.label_at(self._sorted.mapToSource(index).row())
+        entry = self._objects.entry(label)
+        if entry is not None:
+            self._following = True
+            show_object(self._viewer, self._objects.labels, label, entry.point)
+            self._following = False
+
+    def _on_label(self) -> None:
+        """Mark the row of the layer's selected label."""
+        if self._following or self._objects is None:
+            return
+        row = self.model.row_of(int(self._objects.labels.selected_label))
+        self._following = True
+        if row is None:
+            self.table.clearSelection()
+        else:
+            index = self._sorted.mapFromSource(self.model.index(row, 0))
+            flags = QItemSelectionModel.SelectionFlag
+            self.table.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+            self.table.scrollTo(index)
+        self._following = False

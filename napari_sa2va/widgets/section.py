@@ -1,0 +1,78 @@
+"""A part of the dock that can be folded away."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+
+class Section(QWidget):
+    """A title that folds what is below it.
+
+    Not superqt's QCollapsible: that one freezes the height of its content, and the conversation
+    and the table are to grow with the dock.
+
+    Parameters
+    ----------
+    title : str
+        Shown beside the arrow.
+    content : QWidget
+        What is folded away.
+    """
+
+    toggled = Signal(bool)
+    """Unfolded (True) or folded (False)."""
+
+    def __init__(self, title: str, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title = title
+        self._summary = ""
+        self._content = content
+        self.header = QToolButton()
+        self.header.setObjectName("sa2va_section")
+        self.header.setCheckable(True)
+        self.header.setChecked(True)
+        self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.header.setIconSize(QSize(9, 9))
+        self.header.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.header.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.header.setAccessibleName(title)
+        # napari colours checked buttons: an unfolded title is not a pressed one.
+        self.header.setStyleSheet(
+            "QToolButton { background: transparent; border: none; text-align: left;"
+            " font-weight: bold; padding: 2px; }"
+            "QToolButton:focus { text-decoration: underline; }"
+        )
+        self.header.toggled.connect(self._on_toggled)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.header)
+        layout.addWidget(content, stretch=1)
+        self._on_toggled(True)
+
+    @property
+    def unfolded(self) -> bool:
+        """Whether the content shows."""
+        return self.header.isChecked()
+
+    def unfold(self, unfolded: bool) -> None:
+        """Show or hide the content."""
+        self.header.setChecked(unfolded)
+
+    def summarize(self, summary: str) -> None:
+        """Say in a few words what is inside; shown while folded."""
+        self._summary = summary
+        self._write_title()
+
+    def _on_toggled(self, unfolded: bool) -> None:
+        self._content.setVisible(unfolded)
+        self.header.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
+        vertical = QSizePolicy.Policy.Preferred if unfolded else QSizePolicy.Policy.Fixed
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, vertical)
+        self._write_title()
+        self.toggled.emit(unfolded)
+
+    def _write_title(self) -> None:
+        folded = not self.unfolded and self._summary
+        self.header.setText(f"{self.title} · {self._summary}" if folded else self.title)

@@ -1,0 +1,166 @@
+"""A runner that answers at once, a viewer with an image, and the dock in it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_sa2va.engine import (
+    Looking,
+    MaskFound,
+    ModelLoading,
+    ModelReady,
+    QuestionDone,
+    QuestionStarted,
+    RunDone,
+    TextChunk,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_sa2va.engine import Event, Request
+
+COLOURS = {"red": 0, "green": 1, "blue": 2}
+
+
+class ColourRunner:
+    """In the place of the model: "red", "green" and "blue" name what has that colour.
+
+    Everything else about it is real: the request, the events, their order, and that they come
+    from a worker thread. It stops where `pause` is set until the test lets it go on.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.threads: set[int] = set()
+        self.bytes_held = 0
+        self.error: Exception | None = None
+        self.paused_at: Callable[[Event], bool] | None = None
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+        self.finished = 0
+
+    def unload(self) -> bool:
+        self.bytes_held = 0
+        return True
+
+    def clear_cache(self) -> bool:
+        return True
+
+    def run(self, request: Request, cancelled: threading.Event) -> Iterator[Event]:
+        self.requests.append(request)
+        self.threads.add(threading.get_ident())
+        try:
+            for event in self._events(request):
+                if cancelled.is_set():
+                    yield RunDone(0.0, True)
+                    return
+                yield event
+                if self.paused_at is not None and self.paused_at(event):
+                    self.reached.set()
+                    while not (self.go_on.wait(0.01) or cancelled.is_set()):
+                        pass
+        finally:
+            self.finished += 1
+
+    def _events(self, request: Request) -> Iterator[Event]:
+        yield ModelLoading("Loading demo", 0.5)
+        self.bytes_held = 12_000_000
+        yield ModelReady("demo", "cpu", "float32", self.bytes_held)
+        yield Looking()
+        if self.error is not None:
+            raise self.error
+        image = request.frames[0]
+        for index, question in enumerate(request.questions):
+            yield QuestionStarted(index, len(request.questions), question.text)
+            names = [name for name in COLOURS if name in question.text.split()]
+            answer = "Sure, [SEG]." if names else "There is no such thing."
+            for word in answer.split():
+                yield TextChunk(index, word + " ")
+            for name in names:
+                yield self._mask(index, question.phrase or "", image, COLOURS[name])
+            unknown = tuple(w for w in question.text.split() if w.startswith("zz"))
+            yield QuestionDone(index, answer, ((0, 0),) * len(names), len(names), unknown)
+        yield RunDone(0.1, False)
+
+    @staticmethod
+    def _mask(index: int, phrase: str, image: np.ndarray, channel: int) -> MaskFound:
+        others = np.delete(image, channel, axis=2).max(axis=2)
+        logits = (image[..., channel].astype(np.float32) - others - 100) / 40
+        side = max(image.shape[:2])
+        rows = (np.arange(side) * image.shape[0] / side).astype(int)
+        columns = (np.arange(side) * image.shape[1] / side).astype(int)
+        small = logits[np.ix_(rows, columns)]
+        return MaskFound(index, phrase, logits > 0, small, 0.9, 0.8)
+
+
+def disks(side: int = 96) -> np.ndarray:
+    """Two red disks, a green and a blue one on black; blurred borders."""
+    rows, columns = np.mgrid[:side, :side]
+    image = np.zeros((side, side, 3), np.uint8)
+    for channel, row, column, radius in (
+        (0, 0.25, 0.25, 0.14),
+        (0, 0.75, 0.3, 0.1),
+        (1, 0.3, 0.7, 0.12),
+        (2, 0.72, 0.72, 0.16),
+    ):
+        distance = np.hypot(rows - row * side, columns - column * side)
+        inside = np.clip((radius * side - distance) * 25 + 128, 0, 255)
+        image[..., channel] = np.maximum(image[..., channel], inside.astype(np.uint8))
+    return image
+
+
+@pytest.fixture
+def runner() -> Iterator[ColourRunner]:
+    runner = ColourRunner()
+    yield runner
+    runner.go_on.set()
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    return disks()
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory() -> None:
+    """Let no test see what an earlier one made the dock remember."""
+    from napari.settings import get_settings
+
+    path = get_settings().config_path
+    if path is not None:
+        (Path(path).parent / "napari-sa2va-dock.json").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def dock(make_napari_viewer: Any, runner: ColourRunner, picture: np.ndarray, qtbot: Any) -> Any:
+    """The dock in a window with one RGB image."""
+    from napari_sa2va.widgets import Sa2VAWidget
+
+    viewer = make_napari_viewer()
+    viewer.add_image(picture, name="disks")
+    widget = Sa2VAWidget(viewer, runner)
+    viewer.window.add_dock_widget(widget, name="Sa2VA")
+    yield widget
+    runner.go_on.set()
+    widget.controller.close()
+    qtbot.waitUntil(lambda: not widget.controller.busy, timeout=5000)
+
+
+@pytest.fixture
+def run(dock: Any, qtbot: Any) -> Callable[..., None]:
+    """Type, click Run, and wait until it is over."""
+    from qtpy.QtCore import Qt
+
+    def run(text: str, wait: bool = True) -> None:
+        dock.ask.composer.setPlainText(text)
+        qtbot.mouseClick(dock.ask.run, Qt.MouseButton.LeftButton)
+        if wait:
+            qtbot.waitUntil(lambda: not dock.controller.busy, timeout=10_000)
+
+    return run
