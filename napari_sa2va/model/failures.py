@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -11,6 +12,10 @@ from napari_sa2va.errors import Cancelled, EngineError, NotEnoughMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    Cancel = Event | Callable[[], bool] | None
+
+T = TypeVar("T")
 
 # CPU and MPS have no class of their own for this error.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -43,6 +48,34 @@ def _no_memory(doing: str) -> NotEnoughMemory:
         f"The memory of the device was full while {doing}. Close other programs, look at a smaller "
         "region, or choose a smaller model or the CPU."
     )
+
+
+def translating(
+    parts: Iterator[T], doing: str, on_full_memory: Callable[[], object]
+) -> Iterator[T]:
+    """Yield from `parts`; what torch raises in them is `translated`.
+
+    Parameters
+    ----------
+    on_full_memory : callable
+        Called when memory ran out, before the error goes on.
+    """
+    while True:
+        try:
+            # Not round the yield: the caller's own errors are none of the model's.
+            with translated(doing):
+                part = next(parts, None)
+        except NotEnoughMemory:
+            on_full_memory()
+            raise
+        if part is None:
+            return
+        yield part
+
+
+def as_callable(cancelled: Cancel) -> Callable[[], bool] | None:
+    """Return what to call to know whether the user cancelled."""
+    return cancelled.is_set if isinstance(cancelled, Event) else cancelled
 
 
 def stop_if(cancelled: Callable[[], bool] | None) -> None:

@@ -85,7 +85,62 @@ class Answer:
     complete: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class FoundObject:
+    """An object that an answer about a video points out: its phrase and where that stands."""
+
+    phrase: str | None
+    span: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a video's answer points out, before it is tracked.
+
+    Attributes
+    ----------
+    answer : Answer
+        Without segments.
+    objects : tuple of FoundObject
+        In the order of the rows of every `TrackedFrame`; empty when nothing was found.
+    frames : tuple of int
+        The frames that were looked at.
+    """
+
+    answer: Answer
+    objects: tuple[FoundObject, ...]
+    frames: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedFrame:
+    """All objects of a run in one frame.
+
+    Attributes
+    ----------
+    index : int
+        Of the frame.
+    masks : ndarray of bool, shape (n, height, width)
+        At the frame's size.
+    logits : ndarray of float32, shape (n, s, s)
+        At SAM2's low resolution; see `Segment`.
+    ious, mean_probabilities, present : ndarray of float32, shape (n,)
+        As in `Segment`; nan for the mean of an empty mask.
+    seed : bool
+        Whether the tracking started from this frame.
+    """
+
+    index: int
+    masks: NDArray[np.bool_] = field(repr=False)
+    logits: NDArray[np.float32] = field(repr=False)
+    ious: NDArray[np.float32]
+    mean_probabilities: NDArray[np.float32]
+    present: NDArray[np.float32]
+    seed: bool
+
+
 Part = TextPart | SegmentPart | Answer
+VideoPart = TextPart | Found | TrackedFrame
 
 
 @dataclass(frozen=True, slots=True)

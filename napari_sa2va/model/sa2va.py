@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Final
 
 import torch
 
-from napari_sa2va.errors import EngineError, NotEnoughMemory
-from napari_sa2va.model import prompts
+from napari_sa2va.errors import EngineError
+from napari_sa2va.model.asking import Asker, image_parts, video_parts
 from napari_sa2va.model.cache import LookCache
 from napari_sa2va.model.checkpoint import load_network
-from napari_sa2va.model.checks import check_question
 from napari_sa2va.model.decoding import MAX_NEW_TOKENS
 from napari_sa2va.model.device import choose_device, choose_dtype
-from napari_sa2va.model.failures import stop_if, translated
-from napari_sa2va.model.grounding import masks
-from napari_sa2va.model.looking import NOTHING, Looking
-from napari_sa2va.model.regions import region_tokens
-from napari_sa2va.model.results import Answer, Capabilities, Segment, SegmentPart
-from napari_sa2va.model.speech import Speech
+from napari_sa2va.model.failures import as_callable, translating
+from napari_sa2va.model.looking import Looking
+from napari_sa2va.model.results import Answer, Capabilities
 from napari_sa2va.model.tokenizer import Tokenizer
+from napari_sa2va.model.tracking import follow_masks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_sa2va.model.failures import Cancel
     from napari_sa2va.model.network import Sa2VANetwork
-    from napari_sa2va.model.results import Part
+    from napari_sa2va.model.results import Part, TrackedFrame, VideoPart
+    from napari_sa2va.model.tracking import Direction, Frames, Method
 
-    Cancel = Event | Callable[[], bool] | None
     Progress = Callable[[str, float], object]
 
 CACHE_BYTES: Final = 1 << 30
@@ -101,7 +98,7 @@ class Sa2VA:
         ------
         CheckpointError, NotEnoughMemory, InvalidInput, Cancelled
         """
-        path, asked = Path(folder), _asked(cancelled)
+        path, asked = Path(folder), as_callable(cancelled)
         if not path.is_dir():
             from napari_sa2va.zoo.resolve import resolve
 
@@ -185,10 +182,9 @@ class Sa2VA:
         max_new_tokens: int = MAX_NEW_TOKENS,
     ) -> Answer:
         """Run `ask` to its end and return the whole answer."""
-        for part in self.ask(image, text, regions, cancelled, max_new_tokens):
-            if isinstance(part, Answer):
-                return part
-        raise AssertionError("ask always ends with an Answer")
+        *_, answer = self.ask(image, text, regions, cancelled, max_new_tokens)
+        assert isinstance(answer, Answer)
+        return answer
 
     def ask(
         self,
@@ -226,49 +222,86 @@ class Sa2VA:
         ------
         InvalidInput, NotEnoughMemory, EngineError, Cancelled
         """
-        parts = self._parts(image, text, regions, _asked(cancelled), max_new_tokens)
-        while True:
-            try:
-                # Not round the yield: the caller's own errors are none of the model's.
-                with translated("answering"):
-                    part = next(parts, None)
-            except NotEnoughMemory:
-                self.clear_cache()
-                raise
-            if part is None:
-                return
-            yield part
+        asked = as_callable(cancelled)
+        parts = image_parts(self._asker, image, text, regions, asked, max_new_tokens)
+        return translating(parts, "answering", self.clear_cache)
 
-    def _parts(
+    def track(
         self,
-        image: NDArray[np.uint8] | None,
+        frames: Frames,
         text: str,
-        regions: NDArray[np.bool_] | None,
-        cancelled: Callable[[], bool] | None,
-        max_new_tokens: int,
-    ) -> Iterator[Part]:
-        check_question(image, text, regions)
-        network, looking = self.network, self._looking
-        stop_if(cancelled)
-        seen = NOTHING if image is None else looking.image(image, cancelled)
-        question = text if image is None else prompts.first_question(text)
-        indices = [] if regions is None else region_tokens(regions, self.config.token_side)
-        speech = Speech(
-            network, self._tokenizer, looking, seen, question, indices, cancelled, max_new_tokens
+        keys: Sequence[int] | None = None,
+        method: Method | None = None,
+        direction: Direction = "forward",
+        cancelled: Cancel = None,
+        max_new_tokens: int = MAX_NEW_TOKENS,
+    ) -> Iterator[VideoPart]:
+        """Answer a question about a video and follow the objects it points out.
+
+        Parameters
+        ----------
+        frames : sequence of ndarray of uint8, shape (height, width, 3)
+            All of one size; read one at a time, when needed.
+        text : str
+            The question.
+        keys : sequence of int, optional
+            The frames that are looked at, from which the tracking starts.
+        method : "official" or "consistent", optional
+            See `napari_sa2va.model.tracking`; consistent where the checkpoint allows it.
+        direction : "forward", "backward" or "both"
+            Forward from the first key, backward from the last; both ways from the first.
+        cancelled : callable or threading.Event, optional
+            Asked between tokens and between frames.
+        max_new_tokens : int
+            Where the answer is cut off.
+
+        Yields
+        ------
+        TextPart
+            As the answer grows.
+        Found
+            Once: the answer and its objects.
+        TrackedFrame
+            Frame by frame, in the order visited; none when nothing was found.
+
+        Raises
+        ------
+        InvalidInput, NotEnoughMemory, EngineError, Cancelled
+        """
+        asked = as_callable(cancelled)
+        parts = video_parts(
+            self._asker, frames, text, keys, method, direction, asked, max_new_tokens
         )
-        yield from speech.parts()
-        segments: list[Segment] = []
-        if image is not None and speech.objects:
-            features = looking.features(image)
-            stop_if(cancelled)
-            found = masks(network.sam2, features, speech.language(), image.shape[:2])
-            for mask, phrase in zip(found, speech.phrases(), strict=True):
-                name, span = phrase if phrase is not None else (None, None)
-                segments.append(Segment(name, span, *mask))
-                yield SegmentPart(segments[-1])
-                stop_if(cancelled)
-        yield speech.answer(segments)
+        return translating(parts, "tracking", self.clear_cache)
 
+    def track_masks(
+        self,
+        frames: Frames,
+        masks: Mapping[int, NDArray[np.bool_]],
+        direction: Direction = "forward",
+        cancelled: Cancel = None,
+    ) -> Iterator[TrackedFrame]:
+        """Follow objects from masks of them in one or more frames.
 
-def _asked(cancelled: Cancel) -> Callable[[], bool] | None:
-    return cancelled.is_set if isinstance(cancelled, Event) else cancelled
+        Parameters
+        ----------
+        frames : sequence of ndarray of uint8, shape (height, width, 3)
+        masks : mapping of int to ndarray of bool, shape (n, height, width)
+            By frame: the same objects in the same order.
+        direction, cancelled
+            As in `track`.
+
+        Yields
+        ------
+        TrackedFrame
+
+        Raises
+        ------
+        InvalidInput, NotEnoughMemory, EngineError, Cancelled
+        """
+        tracked = follow_masks(self.network, frames, masks, direction, as_callable(cancelled))
+        return translating(tracked, "tracking", self.clear_cache)
+
+    @property
+    def _asker(self) -> Asker:
+        return Asker(self.network, self._tokenizer, self._looking)

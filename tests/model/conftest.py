@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from napari_sa2va.model import Sa2VA
+from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.model.network import Sa2VANetwork
+from napari_sa2va.model.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,6 +44,26 @@ def internvl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def internvl(internvl_folder: Path) -> Sa2VA:
     """The golden model in float32 on the CPU."""
     return Sa2VA.from_pretrained(internvl_folder, device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def small() -> Sa2VA:
+    """A model with a SAM2 so small that many frames take no time; its weights are random."""
+    config = Sa2VAConfig.from_folder(golden.GOLDEN / "internvl")
+    sam2 = replace(
+        config.sam2,
+        image_size=64,
+        d_model=32,
+        memory_layers=1,
+        memory_feedforward=32,
+        memory_dimension=16,
+        decoder_feedforward=32,
+        decoder_iou_hidden=16,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = Sa2VANetwork(replace(config, sam2=sam2)).eval().requires_grad_(False)
+    return Sa2VA(network, Tokenizer(golden.GOLDEN / "internvl"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,202 @@
+"""Tracking beyond the golden runs: directions, masks as seeds, bounded memory, bad input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_sa2va.errors import Cancelled, InvalidInput
+from napari_sa2va.model import Found, Sa2VA, TrackedFrame
+from napari_sa2va.model.memory import Memory
+from napari_sa2va.model.tracking import default_keys, order_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SIZE = (48, 64)
+
+
+class Clip:
+    """Eight frames made when asked for, with a count of the readings."""
+
+    def __init__(self, length: int = 8) -> None:
+        self.pixels = np.random.default_rng(5).integers(0, 256, (length, *SIZE, 3), np.uint8)
+        self.read: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        self.read.append(index)
+        frame: NDArray[np.uint8] = self.pixels[index]
+        return frame
+
+
+def seeds() -> NDArray[np.bool_]:
+    masks = np.zeros((2, *SIZE), bool)
+    masks[0, 10:30, 10:30] = True
+    masks[1, 5:20, 40:60] = True
+    return masks
+
+
+def assert_same(ours: TrackedFrame, other: TrackedFrame) -> None:
+    assert np.array_equal(ours.masks, other.masks)
+    assert np.array_equal(ours.logits, other.logits)
+    assert np.array_equal(ours.present, other.present)
+
+
+def test_backward_is_forward_on_the_reversed_frames(small: Sa2VA) -> None:
+    clip = Clip()
+    backward = list(small.track_masks(clip.pixels, {7: seeds(), 4: seeds()}, "backward"))
+    turned = clip.pixels[::-1]
+    forward = list(small.track_masks(turned, {0: seeds(), 3: seeds()}, "forward"))
+    assert [frame.index for frame in backward] == list(range(7, -1, -1))
+    for ours, other in zip(backward, forward, strict=True):
+        assert ours.seed == other.seed
+        assert_same(ours, other)
+
+
+def test_both_ways_share_the_seeds_and_nothing_else(small: Sa2VA) -> None:
+    clip = Clip()
+    both = list(small.track_masks(clip.pixels, {3: seeds()}, "both"))
+    forward = list(small.track_masks(clip.pixels, {3: seeds()}, "forward"))
+    backward = list(small.track_masks(clip.pixels, {3: seeds()}, "backward"))
+    assert [frame.index for frame in both] == [3, 4, 5, 6, 7, 2, 1, 0]
+    for ours, other in zip(both, [*forward, *backward[1:]], strict=True):
+        assert_same(ours, other)
+
+
+def test_a_frame_is_read_and_encoded_once(small: Sa2VA, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, encoded = Clip(), []
+    encode = small.network.sam2.encode
+    monkeypatch.setattr(small.network.sam2, "encode", lambda x: encoded.append(len(x)) or encode(x))
+    for tracked in small.track_masks(clip, {2: seeds()}, "both"):
+        assert tracked.masks.shape == (2, *SIZE)
+    assert encoded == [1] * 8
+    assert sorted(set(clip.read)) == list(range(8))
+
+
+def test_seeds_come_back_as_given(small: Sa2VA) -> None:
+    first = next(iter(small.track_masks(Clip().pixels, {0: seeds()})))
+    assert first.seed
+    for mask, given in zip(first.masks, seeds(), strict=True):
+        assert (mask & given).sum() / (mask | given).sum() > 0.9
+    assert first.ious.tolist() == [1, 1]
+    assert (first.present > 0.99).all()
+
+
+def test_an_empty_seed_means_not_there(small: Sa2VA) -> None:
+    masks = seeds()
+    masks[1] = False
+    first = next(iter(small.track_masks(Clip().pixels, {0: masks})))
+    assert not first.masks[1].any()
+    assert np.isnan(first.mean_probabilities[1])
+    assert first.present[1] < 0.01
+
+
+def test_objects_tracked_together_are_as_tracked_alone(small: Sa2VA) -> None:
+    clip = Clip(5)
+    together = list(small.track_masks(clip.pixels, {0: seeds()}))
+    alone = list(small.track_masks(clip.pixels, {0: seeds()[1:]}))
+    for ours, other in zip(together, alone, strict=True):
+        # Memory is rounded to bfloat16, which turns the least difference into a visible one.
+        assert np.abs(ours.logits[1] - other.logits[0]).max() < 0.1
+        assert (ours.masks[1] != other.masks[0]).mean() < 0.005
+
+
+def test_memory_does_not_grow_with_the_frames(small: Sa2VA) -> None:
+    sam2, config = small.network.sam2, small.config.sam2
+    side = config.image_size
+    features = sam2.for_decoder(sam2.encode(torch.randn(1, 3, side, side)))
+    memory = Memory(sam2, 100, sam2.sam_mask_decoder)
+    masks = torch.zeros(1, side, side, dtype=torch.bool)
+    masks[:, 50:90, 50:90] = True
+    memory.condition_on_masks(0, features, masks)
+    for index in range(1, 24):
+        memory.follow(index, features, 1)
+    maps = [kept for kept in memory._followed.values() if kept["maskmem_features"] is not None]
+    assert len(maps) == 6
+    assert len(memory._followed) == 15
+
+
+def test_what_is_forgotten_is_never_looked_at(
+    small: Sa2VA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = np.concatenate([Clip().pixels] * 3)
+    forgetful = list(small.track_masks(clip, {0: seeds()}))
+    monkeypatch.setattr(Memory, "_forget", lambda self, index: None)
+    for ours, other in zip(forgetful, small.track_masks(clip, {0: seeds()}), strict=True):
+        assert_same(ours, other)
+
+
+def test_a_user_chooses_where_to_look(internvl: Sa2VA, cases: Any) -> None:
+    case = cases("video_short")
+    parts = list(
+        internvl.track(case["pixels"], case["text"], keys=[1], direction="both", max_new_tokens=6)
+    )
+    (found,) = [part for part in parts if isinstance(part, Found)]
+    tracked = [part for part in parts if isinstance(part, TrackedFrame)]
+    assert found.frames == (1,)
+    assert [frame.index for frame in tracked] == [1, 2, 0]
+    assert [frame.seed for frame in tracked] == [True, False, False]
+    assert all(len(frame.masks) == len(found.objects) for frame in tracked)
+
+
+def test_cancelling_between_frames(small: Sa2VA) -> None:
+    seen: list[int] = []
+    with pytest.raises(Cancelled):
+        for tracked in small.track_masks(Clip(), {0: seeds()}, cancelled=lambda: len(seen) == 3):
+            seen.append(tracked.index)
+    assert seen == [0, 1, 2]
+
+
+def test_bfloat16_tracks(internvl_folder: Any) -> None:
+    model = Sa2VA.from_pretrained(internvl_folder, device="cpu", dtype="bfloat16")
+    clip = Clip(3)
+    for tracked in model.track_masks(clip.pixels, {0: seeds()}):
+        assert np.isfinite(tracked.logits).all()
+    parts = list(model.track(clip.pixels, "Please segment it.", max_new_tokens=12))
+    assert any(isinstance(part, Found) for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("masks", "words"),
+    [
+        ({}, "none is given"),
+        ({9: seeds()}, "among 0 to 7, not 9"),
+        ({-1: seeds()}, "among 0 to 7, not -1"),
+        ({0: seeds()[:, :-1]}, "masks of frame 0"),
+        ({0: seeds().astype(np.uint8)}, "masks of frame 0"),
+        ({0: seeds()[:0]}, "masks of frame 0"),
+        ({0: seeds(), 1: seeds()[:1]}, "same objects"),
+    ],
+)
+def test_masks_that_do_not_fit_are_refused(small: Sa2VA, masks: dict[int, Any], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        list(small.track_masks(Clip(), masks))
+
+
+def test_questions_that_cannot_be_tracked_are_refused(small: Sa2VA) -> None:
+    with pytest.raises(InvalidInput, match="no frames"):
+        list(small.track(Clip(0), "Please segment it."))
+    with pytest.raises(InvalidInput, match="original mask decoder"):
+        list(small.track(Clip(), "Please segment it.", method="consistent"))
+    with pytest.raises(InvalidInput, match="empty"):
+        list(small.track(Clip(), " "))
+
+
+def test_frames_looked_at_by_default() -> None:
+    assert default_keys(3, "official") == (0, 1, 2)
+    assert default_keys(100, "official") == (0, 1, 2, 3, 4)
+    assert default_keys(12, "consistent") == (0, 2, 5, 8, 11)
+    assert default_keys(3, "consistent") == (0, 1, 2)
+    assert default_keys(1, "consistent") == (0,)
+
+
+def test_orders() -> None:
+    assert order_of(5, [1, 3], "forward") == ([1, 2, 3, 4], [])
+    assert order_of(5, [1, 3], "backward") == ([], [3, 2, 1, 0])
+    assert order_of(5, [1, 3], "both") == ([1, 2, 3, 4], [0])
