@@ -10,8 +10,9 @@ from typing import Final
 
 _BINDINGS: Final = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 _SECONDS: Final = 60
+_WITHOUT_WINDOWS: Final = ("offscreen", "minimal")
 # Without a display, or a library that it needs, Qt does not raise: it aborts the process. So this
-# runs in another one. A platform such as "offscreen" starts, but has no OpenGL for the canvas.
+# runs in another one.
 _PROBE: Final = """
 from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
 from qtpy.QtWidgets import QApplication
@@ -26,6 +27,9 @@ def why_no_window() -> str | None:
     """Return None when a window can be opened, else the reason in half a sentence."""
     if not any(find_spec(binding) for binding in _BINDINGS):
         return "no Qt is installed (python -m pip install 'napari-sa2va[all]')"
+    platform = os.environ.get("QT_QPA_PLATFORM", "")
+    if platform.split(":")[0] in _WITHOUT_WINDOWS:
+        return f"QT_QPA_PLATFORM={platform} shows no windows"
     if sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):

@@ -96,6 +96,8 @@ def test_a_display_that_is_gone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
     assert "Qt cannot open the display" in (screen.why_no_window() or "")
     monkeypatch.delenv("DISPLAY")
     assert screen.why_no_window() == "there is no display"
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert screen.why_no_window() == "QT_QPA_PLATFORM=offscreen shows no windows"
 
 
 def test_a_display_is_noticed(qapp: object) -> None:
