@@ -7,10 +7,11 @@ alone would tell whether an object is there, and a model learns to refuse by for
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -84,12 +85,8 @@ FORMS: Final[dict[Form, float]] = {
 }
 
 
-def _matching(scene: Scene, wanted: dict[str, str]) -> list[int]:
-    return [
-        i
-        for i, cell in enumerate(scene.cells)
-        if all(getattr(cell, name) == value for name, value in wanted.items())
-    ]
+_Filling: TypeAlias = tuple[dict[str, str], str, tuple[int, ...]]
+"""Attribute values, the place or superlative, and the cells meant."""
 
 
 def _place_test(place: str, side: int) -> Callable[[Cell], float]:
@@ -119,9 +116,22 @@ def _superlative_key(word: str) -> tuple[Callable[[Cell], float], float]:
     return keys[word]
 
 
-def _targets(scene: Scene, form: Form, wanted: dict[str, str], extra: str) -> list[int] | None:
-    """Cells meant, [] when absent, None when the expression would be ambiguous."""
-    found = _matching(scene, wanted)
+def meant(scene: Scene, form: Form, matching: list[int], extra: str = "") -> list[int] | None:
+    """Find the cells that an expression means.
+
+    Parameters
+    ----------
+    matching : list of int
+        Cells that have the attributes it names.
+    extra : str
+        The place or the superlative, as `form` wants one.
+
+    Returns
+    -------
+    list of int or None
+        Empty when what is named is absent, None when the expression would be ambiguous.
+    """
+    found = matching
     if form.extra == "all":
         return found
     if form.extra == "place":
@@ -138,14 +148,18 @@ def _targets(scene: Scene, form: Form, wanted: dict[str, str], extra: str) -> li
     return found if len(found) < 2 else None
 
 
-def _candidates(scene: Scene, form: Form) -> tuple[list, list]:
-    """All ways to fill a form in: (present, absent) lists of (wanted, extra, targets)."""
+def _candidates(scene: Scene, form: Form) -> tuple[list[_Filling], list[_Filling]]:
+    """All ways to fill a form in, those that name something present and those that do not."""
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for i, cell in enumerate(scene.cells):
+        groups[tuple(getattr(cell, a) for a in form.attributes)].append(i)
     extras: tuple[str, ...] = {"place": PLACES, "superlative": SUPERLATIVES}.get(form.extra, ("",))
-    present, absent = [], []
+    present: list[_Filling] = []
+    absent: list[_Filling] = []
     for values in product(*(_VALUES[a] for a in form.attributes)):
         wanted = dict(zip(form.attributes, values, strict=True))
         for extra in extras:
-            targets = _targets(scene, form, wanted, extra)
+            targets = meant(scene, form, groups.get(values, []), extra)
             if targets:
                 present.append((wanted, extra, tuple(targets)))
             elif targets is not None:
@@ -154,13 +168,17 @@ def _candidates(scene: Scene, form: Form) -> tuple[list, list]:
 
 
 @cache
+def _calibration_scenes() -> list[Scene]:
+    return [make_scene(1_000_000 + i) for i in range(200)]
+
+
+@cache
 def _absent_proposal(form: Form) -> float:
     """How often to propose "absent" so that `ABSENT_SHARE` remains after infeasible ones drop out.
 
     Both feasibilities are estimated over a fixed set of scenes.
     """
-    scenes = [make_scene(1_000_000 + i) for i in range(200)]
-    feasible = [_candidates(scene, form) for scene in scenes]
+    feasible = [_candidates(scene, form) for scene in _calibration_scenes()]
     can_be_present = sum(bool(p) for p, _ in feasible) + 1
     can_be_absent = sum(bool(a) for _, a in feasible) + 1
     odds = ABSENT_SHARE / (1 - ABSENT_SHARE) * can_be_present / can_be_absent

@@ -79,15 +79,20 @@ class Scene:
     cells: tuple[Cell, ...]
 
     def masks(self) -> NDArray[np.bool_]:
-        """Masks of all cells, shape (cells, side, side)."""
-        return np.stack([coverage(cell, self.side) for cell in self.cells]) > 0.5
+        """Masks of what is seen of each cell, shape (cells, side, side)."""
+        masks = np.stack([coverage(cell, self.side) for cell in self.cells]) > 0.5
+        covered = np.zeros(masks.shape[1:], bool)
+        for mask in masks[::-1]:  # later cells are drawn on top
+            mask &= ~covered
+            covered |= mask
+        return masks
 
     def soft_masks(self, factor: int) -> NDArray[np.float32]:
         """Masks averaged over blocks, shape (cells, side / factor, side / factor)."""
         small = self.side // factor
-        full = np.stack([coverage(cell, self.side) for cell in self.cells])
-        blocks = (full > 0.5).reshape(len(self.cells), small, factor, small, factor)
-        return blocks.mean(axis=(2, 4), dtype=np.float32)
+        blocks = self.masks().reshape(len(self.cells), small, factor, small, factor)
+        shares: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+        return shares
 
 
 def make_scene(seed: int, side: int = SIDE) -> Scene:
@@ -187,21 +192,11 @@ def _window(cell: Cell, side: int) -> tuple[int, int, int, int]:
 
 
 def coverage(cell: Cell, side: int) -> NDArray[np.float32]:
-    """Return how much of each pixel the cell covers, shape (side, side); a ring counts as filled."""
+    """Return how much of each pixel a cell covers, (side, side); rings count as filled."""
     plane = np.zeros((side, side), np.float32)
     top, bottom, left, right = _window(cell, side)
     plane[top:bottom, left:right] = _inside(cell, top, bottom, left, right)
     return plane
-
-
-def visible_masks(scene: Scene) -> NDArray[np.bool_]:
-    """Masks of all cells without the parts that later cells cover, shape (cells, side, side)."""
-    masks = scene.masks()
-    covered = np.zeros(masks.shape[1:], bool)
-    for mask in masks[::-1]:
-        mask &= ~covered
-        covered |= mask
-    return masks
 
 
 def render(scene: Scene, frame: int = 0) -> NDArray[np.uint8]:

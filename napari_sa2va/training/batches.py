@@ -50,6 +50,8 @@ class Sequences:
     ids, branch, positions, labels : Tensor of int64, shape (b, l)
         Token ids; 0 for the trunk, n for branch n and -1 for padding; rotary positions; ids to
         predict at each place or -100.
+    image_at : Tensor of int64, shape (n,)
+        Places of the visual tokens, the same in every trunk.
     region_at : Tensor of int64, shape (n, 2)
         Rows (image, place) of region tokens, and which visual token goes there in `region_token`.
     seg_at, prompt_at : Tensor of int64, shape (q, 2), (r, 2)
@@ -57,6 +59,7 @@ class Sequences:
     """
 
     ids: Tensor
+    image_at: Tensor
     branch: Tensor
     positions: Tensor
     labels: Tensor
@@ -131,8 +134,13 @@ class SequenceBuilder:
         # The user's turn up to and including the image; the question closes it.
         self.opening, self.closing = turn(f"{image}\0").split("\0")
         self.trunk = self._encode(self.opening)
-        self.context = tokenizer.token_to_id("<IMG_CONTEXT>")
-        self.seg = tokenizer.token_to_id(SEG)
+        self.context, self.seg = self._token("<IMG_CONTEXT>"), self._token(SEG)
+        self.image_at = [i for i, token in enumerate(self.trunk) if token == self.context]
+
+    def _token(self, text: str) -> int:
+        token = self.tokenizer.token_to_id(text)
+        assert token is not None, text
+        return token
 
     def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
@@ -186,6 +194,7 @@ class SequenceBuilder:
 
         return Sequences(
             ids=padded("ids", 0),
+            image_at=torch.tensor(self.image_at),
             branch=padded("branch", -1),
             positions=padded("positions", 0),
             labels=padded("labels", -100),
@@ -198,7 +207,7 @@ class SequenceBuilder:
         )
 
 
-class SceneBatches(IterableDataset):  # type: ignore[misc]
+class SceneBatches(IterableDataset["Batch"]):
     """Endless batches of scenes (`frames` 1) or of clips, from seeds that evaluation never sees.
 
     Parameters
@@ -257,9 +266,7 @@ class SceneBatches(IterableDataset):  # type: ignore[misc]
         pixels = [render(s, frame) for frame, s in enumerate(clip)]
         referring = [t for t in turns if t.kind not in ("region", "colors")]
         side = masks[0].shape[-1]
-        seg = [
-            torch.stack([m[list(t.targets)].amax(0) for m in masks]) for t in turns if t.targets
-        ]
+        seg = [torch.stack([m[list(t.targets)].amax(0) for m in masks]) for t in turns if t.targets]
         meant = [
             masks[0][list(t.targets)].amax(0) if t.targets else torch.zeros(side, side)
             for t in referring

@@ -7,7 +7,7 @@ hundreds of steps; the three priors here are what got a prototype off that plate
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -29,6 +29,7 @@ def initialise(network: Sa2VANetwork) -> None:
     embeddings = network.vision_model.embeddings
     nn.init.trunc_normal_(embeddings.position_embeddings, std=0.2)
     nn.init.trunc_normal_(embeddings.cls_token, std=0.2)
+    block: Any
     for block in network.vision_model.encoder.layer:
         block.lambda_1.fill_(0.7)
         block.lambda_2.fill_(0.7)
@@ -40,8 +41,10 @@ def initialise(network: Sa2VANetwork) -> None:
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 std /= math.sqrt(depth)
             nn.init.normal_(weight, std=std)
-    nn.init.normal_(network.text_hidden_fcs[2].weight, std=2 / math.sqrt(256))
-    nn.init.zeros_(network.text_hidden_fcs[2].bias)
+    to_prompt = network.text_hidden_fcs[2]
+    assert isinstance(to_prompt, nn.Linear)
+    nn.init.normal_(to_prompt.weight, std=2 / math.sqrt(256))
+    nn.init.zeros_(to_prompt.bias)
     _mask_decoder(network.sam2)
     _memory(network.sam2)
 

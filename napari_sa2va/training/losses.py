@@ -69,7 +69,7 @@ class AuxiliaryHeads(nn.Module):
         at = ((torch.arange(side, device=maps.device) + 0.5) * step).long()
         wanted = maps[:, :, at][:, :, :, at].flatten(2)
         total = scores.new_zeros(())
-        for number, part in enumerate(scores.split(_CLASSES, dim=-1)):
+        for number, part in enumerate(torch.split(scores, _CLASSES, dim=-1)):
             labels = wanted[:, number]
             if number and bool((labels < 0).all()):
                 continue

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from napari_sa2va.model.prompts import segmentation_question
 from napari_sa2va.samples.expressions import draw_expression
 from napari_sa2va.samples.scenes import COLORS
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from napari_sa2va.samples.scenes import Scene
 
 REFUSAL: Final = "There is no such cell in this image."

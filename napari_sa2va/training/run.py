@@ -91,7 +91,7 @@ class Run:
             else:
                 result = image_step(self.network, self.heads, next(images).to(self.device))
             total = torch.stack(list(result.losses.values())).sum()
-            total.backward()
+            torch.autograd.backward(total)
             parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             self.optimizer.step()

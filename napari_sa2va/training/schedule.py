@@ -25,8 +25,8 @@ class Schedule:
         Learning rate at the end as a share of the peak; a cosine leads there.
     """
 
-    minutes: float = 110.0
-    image_share: float = 0.72
+    minutes: float = 112.0
+    image_share: float = 0.8
     learning_rate: float = 8e-4
     warm_up_steps: int = 120
     final_share: float = 0.03

@@ -87,14 +87,9 @@ def run_language(
     """
     language = network.language_model
     embeddings = language.get_input_embeddings()(sequences.ids)
-    b, count, width = tokens.shape
-    # The trunk's context tokens come in order; a region's are the last frame's tokens again.
-    first = int((sequences.branch[0] == 0).sum())
-    context = sequences.ids[0, :first] == _most_common(sequences.ids[0, :first])
-    places = context.nonzero()[:, 0]
-    assert len(places) == count
+    b, count, _ = tokens.shape
     rows = torch.arange(b, device=tokens.device)[:, None].expand(b, count)
-    embeddings = embeddings.index_put((rows, places.expand(b, count)), tokens)
+    embeddings = embeddings.index_put((rows, sequences.image_at.expand(b, count)), tokens)
     if len(sequences.region_at):
         image, place = sequences.region_at.unbind(1)
         embeddings = embeddings.index_put((image, place), tokens[image, sequences.region_token])
@@ -107,11 +102,6 @@ def run_language(
     asked = sequences.labels >= 0
     loss = F.cross_entropy(language.lm_head(states[asked]), sequences.labels[asked])
     return states, loss
-
-
-def _most_common(ids: Tensor) -> Tensor:
-    values, counts = ids.unique(return_counts=True)
-    return values[counts.argmax()]
 
 
 @dataclass(slots=True)
@@ -134,7 +124,7 @@ def image_step(network: Sa2VANetwork, heads: AuxiliaryHeads, batch: Batch) -> St
         "classes": 0.3 * heads.classes(tokens, plain, batch.classes),
     }
     image, place = sequences.prompt_at.unbind(1)
-    trunk = states[:, sequences.ids[0] == _most_common(sequences.ids[0])][:, : tokens.shape[1]]
+    trunk = states[:, sequences.image_at]
     losses["prompt match"] = 2 * heads.prompt_match(
         states[image, place], trunk[image], batch.prompt_masks
     )

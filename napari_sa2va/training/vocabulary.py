@@ -38,7 +38,7 @@ SPECIAL_TOKENS: Final = (
     "</vp>",
 )
 _AFTER_A_SPACE: Final = """
-a all an and are at bottom bottommost can cells cell color colors count contents corresponding
+Please a all an and are at bottom bottommost can cells cell color colors count contents corresponding
 describe detail difference each every find for has have here how image in interleaved is it
 largest leftmost left many mask masks moving no nuclei nucleus number object objects of on one
 or parts part picture please region regions respond rightmost right segment segmentation shape
