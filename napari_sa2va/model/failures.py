@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
@@ -11,7 +12,9 @@ import torch
 from napari_sa2va.errors import Cancelled, EngineError, NotEnoughMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import nn
 
     Cancel = Event | Callable[[], bool] | None
 
@@ -50,10 +53,40 @@ def _no_memory(doing: str) -> NotEnoughMemory:
     )
 
 
-def translating(
-    parts: Iterator[T], doing: str, on_full_memory: Callable[[], object]
+@contextmanager
+def interruptible(
+    layers: Sequence[nn.Module], cancelled: Callable[[], bool] | None
+) -> Iterator[None]:
+    """Raise `Cancelled` before any of these layers runs, once the user asked for it.
+
+    On a CPU, one look at an image by a large model takes a minute; between layers it is seconds.
+    Runs in other threads are left alone.
+    """
+    if cancelled is None:
+        yield
+        return
+    thread = threading.get_ident()
+
+    def check(*_: object) -> None:
+        if threading.get_ident() == thread:
+            stop_if(cancelled)
+
+    handles = [layer.register_forward_pre_hook(check) for layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def guarded(
+    parts: Iterator[T],
+    doing: str,
+    layers: Sequence[nn.Module],
+    cancelled: Callable[[], bool] | None,
+    on_full_memory: Callable[[], object],
 ) -> Iterator[T]:
-    """Yield from `parts`; what torch raises in them is `translated`.
+    """Yield from `parts`, each made `interruptible` and its errors `translated`.
 
     Parameters
     ----------
@@ -63,7 +96,7 @@ def translating(
     while True:
         try:
             # Not round the yield: the caller's own errors are none of the model's.
-            with translated(doing):
+            with translated(doing), interruptible(layers, cancelled):
                 part = next(parts, None)
         except NotEnoughMemory:
             on_full_memory()

@@ -104,6 +104,17 @@ class Sa2VANetwork(nn.Module):
         assert isinstance(sam2, GroundingSam2)
         return sam2
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The blocks that nearly all time goes into: a run may be interrupted between them."""
+        stacks: list[Any] = [
+            self.vision_model.encoder.layer,
+            self.language_model.model.layers,
+            self.sam2.image_encoder.trunk.blocks,
+            self.sam2.memory_attention.layers,
+        ]
+        return [layer for stack in stacks for layer in stack]
+
     def visual_tokens(self, tiles: Tensor) -> Tensor:
         """Turn image tiles into visual tokens of the language model.
 

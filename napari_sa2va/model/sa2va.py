@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
@@ -12,9 +12,10 @@ from napari_sa2va.errors import EngineError
 from napari_sa2va.model.asking import Asker, image_parts, video_parts
 from napari_sa2va.model.cache import LookCache
 from napari_sa2va.model.checkpoint import load_network
+from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.decoding import MAX_NEW_TOKENS
 from napari_sa2va.model.device import choose_device, choose_dtype
-from napari_sa2va.model.failures import as_callable, translating
+from napari_sa2va.model.failures import as_callable, guarded
 from napari_sa2va.model.looking import Looking
 from napari_sa2va.model.results import Answer, Capabilities
 from napari_sa2va.model.tokenizer import Tokenizer
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float], object]
 
+T = TypeVar("T")
+
 CACHE_BYTES: Final = 1 << 30
 
 
@@ -48,7 +51,6 @@ class Sa2VA:
         In evaluation mode.
     tokenizer : Tokenizer
     name : str
-        What to call the model.
     cache_bytes : int
         Capacity of the cache.
     """
@@ -85,10 +87,9 @@ class Sa2VA:
         ----------
         folder : str or Path
             A checkpoint folder, ``"demo"``, or a name or Hub id as `napari_sa2va.zoo` knows them.
-        device : str
-            ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        dtype : str
-            ``"auto"``, ``"float32"``, ``"bfloat16"``, ``"float16"``.
+        device, dtype : str
+            ``"auto"``, or as in ``"cpu"``, ``"cuda:1"``, ``"mps"`` and ``"float32"``,
+            ``"bfloat16"``; see `napari_sa2va.model.device`.
         progress : callable, optional
             Called with a message and a fraction, 0 to 1.
         cancelled : callable or threading.Event, optional
@@ -98,27 +99,19 @@ class Sa2VA:
         ------
         CheckpointError, NotEnoughMemory, InvalidInput, Cancelled
         """
-        path, asked = Path(folder), as_callable(cancelled)
+        path, asked, place = Path(folder), as_callable(cancelled), choose_device(device)
+        chosen = choose_dtype(dtype, place)
         if not path.is_dir():
             from napari_sa2va.zoo.resolve import resolve
 
             path = resolve(str(folder), progress, asked)
-        place = choose_device(device)
-        network = load_network(path, place, choose_dtype(dtype, place), progress, asked)
-        tokenizer = Tokenizer(path, network.config.template)
+        tokenizer = Tokenizer(path, Sa2VAConfig.from_folder(path).template)
+        network = load_network(path, place, chosen, progress, asked)
         return cls(network, tokenizer, path.resolve().name, cache_bytes)
-
-    # --- what it is
 
     @property
     def network(self) -> Sa2VANetwork:
-        """The network.
-
-        Raises
-        ------
-        EngineError
-            After `unload`.
-        """
+        """The network; raises `EngineError` after `unload`."""
         if self._network is None:
             raise EngineError("This model was unloaded. Load it again.")
         return self._network
@@ -131,11 +124,8 @@ class Sa2VA:
     @property
     def capabilities(self) -> Capabilities:
         """What this checkpoint can do."""
-        return Capabilities(
-            regions=True,
-            video=True,
-            consistent_tracking=self.network.sam2.tracking_decoder is not None,
-        )
+        decoder = self.network.sam2.tracking_decoder
+        return Capabilities(regions=True, video=True, consistent_tracking=decoder is not None)
 
     @property
     def bytes_held(self) -> int:
@@ -170,8 +160,6 @@ class Sa2VA:
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Return the words that this model's vocabulary spells letter by letter."""
         return self._tokenizer.unknown_words(text)
-
-    # --- what it does
 
     def answer(
         self,
@@ -224,7 +212,7 @@ class Sa2VA:
         """
         asked = as_callable(cancelled)
         parts = image_parts(self._asker, image, text, regions, asked, max_new_tokens)
-        return translating(parts, "answering", self.clear_cache)
+        return self._guarded(parts, "answering", asked)
 
     def track(
         self,
@@ -269,10 +257,9 @@ class Sa2VA:
         InvalidInput, NotEnoughMemory, EngineError, Cancelled
         """
         asked = as_callable(cancelled)
-        parts = video_parts(
-            self._asker, frames, text, keys, method, direction, asked, max_new_tokens
-        )
-        return translating(parts, "tracking", self.clear_cache)
+        how = (keys, method, direction)
+        parts = video_parts(self._asker, frames, text, *how, asked, max_new_tokens)
+        return self._guarded(parts, "tracking", asked)
 
     def track_masks(
         self,
@@ -294,14 +281,16 @@ class Sa2VA:
         Yields
         ------
         TrackedFrame
-
-        Raises
-        ------
-        InvalidInput, NotEnoughMemory, EngineError, Cancelled
         """
-        tracked = follow_masks(self.network, frames, masks, direction, as_callable(cancelled))
-        return translating(tracked, "tracking", self.clear_cache)
+        asked = as_callable(cancelled)
+        tracked = follow_masks(self.network, frames, masks, direction, asked)
+        return self._guarded(tracked, "tracking", asked)
 
     @property
     def _asker(self) -> Asker:
         return Asker(self.network, self._tokenizer, self._looking)
+
+    def _guarded(
+        self, parts: Iterator[T], doing: str, asked: Callable[[], bool] | None
+    ) -> Iterator[T]:
+        return guarded(parts, doing, self.network.layers, asked, self.clear_cache)

@@ -118,6 +118,25 @@ def test_cancelling_while_looking(internvl: Sa2VA, cases: Any) -> None:
     assert len(asked) == 3
 
 
+def test_cancelling_in_the_middle_of_a_look(
+    internvl: Sa2VA, cases: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, ran = cases("image_square"), []
+    cancelled = threading.Event()
+    blocks = internvl.network.sam2.image_encoder.trunk.blocks
+    for block in blocks:
+        monkeypatch.setattr(
+            block,
+            "forward",
+            lambda x, forward=block.forward: (cancelled.set(), ran.append(1), forward(x))[-1],
+        )
+    internvl.clear_cache()
+    with pytest.raises(Cancelled):
+        internvl.answer(case["pixels"], case["text"], cancelled=cancelled, max_new_tokens=16)
+    assert len(ran) == 1 < len(blocks)
+    assert not any(layer._forward_pre_hooks for layer in internvl.network.layers)
+
+
 def test_a_caller_between_parts_is_not_in_inference_mode(internvl: Sa2VA, cases: Any) -> None:
     case = cases("image_square")
     with closing(internvl.ask(case["pixels"], case["text"], max_new_tokens=8)) as parts:
