@@ -143,17 +143,20 @@ class Sa2VAConfig:
                 "This is a Sa2VA checkpoint of the Qwen-VL family, which this version cannot run "
                 "yet. Choose one of the InternVL family, such as ByteDance/Sa2VA-InternVL3-2B."
             )
-        if "llm_config" not in values or "vision_config" not in values:
+        vision, language = values.get("vision_config"), values.get("llm_config")
+        if not isinstance(vision, dict) or not isinstance(language, dict):
             raise CheckpointError(
                 "This folder's config.json does not describe a Sa2VA checkpoint: llm_config and "
                 "vision_config are missing."
             )
-        vision, language = values["vision_config"], values["llm_config"]
         if values.get("ps_version", "v2") != "v2" or values.get("select_layer", -1) != -1:
             raise CheckpointError(
                 "This checkpoint uses a pixel shuffle or vision layer that no published Sa2VA uses."
             )
         try:
+            # What properties and the network read later must be there.
+            for number in (vision["patch_size"], vision["hidden_size"], language["hidden_size"]):
+                int(number)
             return cls(
                 vision=vision,
                 language=language,
