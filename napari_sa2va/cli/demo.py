@@ -13,12 +13,12 @@ from napari_sa2va.cli.segment import print_results, write_files
 from napari_sa2va.engine import ModelChoice, Request, segment_questions, shared_runner
 from napari_sa2va.frames import ImageFrames
 from napari_sa2va.io.pixel_size import PixelSize
-from napari_sa2va.samples import SAMPLE_PIXEL_SIZE, sample_image
+from napari_sa2va.samples import SAMPLE_EXPRESSIONS, SAMPLE_PIXEL_SIZE, sample_image
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXPRESSIONS: Final = "all red cells\nall green cells"
+EXPRESSIONS: Final = "\n".join(SAMPLE_EXPRESSIONS)
 _STEM: Final = "cells"
 
 

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SAMPLE_SEED: Final = 10_000_042
+SAMPLE_SEED: Final = 10_002_505
 """The scene of the sample image: held out, so the demo model has never seen it."""
+
+SAMPLE_EXPRESSIONS: Final = ("the large red cell", "all green cells")
+"""What to ask of it first: a kind of expression that the demo model is good at."""
 
 SAMPLE_PIXEL_SIZE: Final = 0.5
 """Micrometres; what makes the sample's areas physical."""

@@ -14,7 +14,7 @@ from napari_sa2va.samples.scenes import COLORS, SHAPES, SIZES
 if TYPE_CHECKING:
     from napari_sa2va.model.config import Sa2VAConfig
 
-_CLASSES: Final = (1 + len(COLORS), len(SIZES), len(SHAPES), 3, 3)
+_CLASSES: Final = [1 + len(COLORS), len(SIZES), len(SHAPES), 3, 3]
 
 
 def mask_loss(logits: Tensor, ious: Tensor, target: Tensor) -> Tensor:

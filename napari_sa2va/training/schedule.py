@@ -26,7 +26,7 @@ class Schedule:
     """
 
     minutes: float = 112.0
-    image_share: float = 0.8
+    image_share: float = 0.75
     learning_rate: float = 8e-4
     warm_up_steps: int = 120
     final_share: float = 0.03

@@ -1,0 +1,60 @@
+"""Take the pictures in these pages from the real program: ``python docs/make_screenshots.py``.
+
+Needs a screen; on a server, ``xvfb-run -a -s "-screen 0 1600x1000x24"`` gives one.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+# Pictures must not depend on, nor change, the settings of who takes them.
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
+
+import napari
+from qtpy.QtWidgets import QApplication
+
+from napari_sa2va.cli.demo_window import prepare
+from napari_sa2va.engine import ModelChoice
+from napari_sa2va.samples import SAMPLE_EXPRESSIONS
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def settle(seconds: float) -> None:
+    """Let the window draw for a while."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def wait_for_run(dock: Any, seconds: float = 300) -> None:
+    """Wait until the dock's run is over."""
+    end = time.monotonic() + seconds
+    settle(0.5)
+    while dock.controller.busy and time.monotonic() < end:
+        settle(0.1)
+    settle(1.5)
+
+
+def answered(theme: str, name: str) -> None:
+    """Show the sample image with its expressions answered."""
+    viewer = napari.Viewer(show=True)
+    viewer.theme = theme
+    viewer.window.resize(1360, 860)
+    dock = prepare(viewer, "\n".join(SAMPLE_EXPRESSIONS), ModelChoice())
+    wait_for_run(dock)
+    viewer.reset_view()
+    settle(1)
+    viewer.screenshot(str(IMAGES / name), canvas_only=False, flash=False)
+    viewer.close()
+
+
+if __name__ == "__main__":
+    IMAGES.mkdir(exist_ok=True)
+    answered("dark", "answered.png")
+    answered("light", "answered-light.png")
