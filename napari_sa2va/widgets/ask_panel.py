@@ -28,6 +28,11 @@ PLACEHOLDERS: Final = {
     "ask": "What is in this image?\nAsked word for word.",
 }
 
+_FRAME: Final = (
+    "QPlainTextEdit { border: 1px solid rgba(128, 128, 128, 110); border-radius: 3px; }"
+    "QPlainTextEdit:focus { border-color: rgb(70, 130, 220); }"
+)
+
 
 class Composer(QPlainTextEdit):
     """Where expressions and questions are typed; tall enough for three lines."""
@@ -65,8 +70,11 @@ class AskPanel(QWidget):
         super().__init__(parent)
         self._conversation = conversation
         self.transcript = Transcript()
-        self.transcript.setMinimumHeight(72)
         self.composer = Composer()
+        self.transcript.setMinimumHeight(64)
+        for field in (self.transcript, self.composer):
+            # napari's themes draw text fields without any border.
+            field.setStyleSheet(_FRAME)
         self.segment = QRadioButton("Segment")
         self.segment.setToolTip("Each line is an expression; what it names becomes an object.")
         self.ask = QRadioButton("Ask")

@@ -24,9 +24,10 @@ from napari_sa2va.widgets.message_bar import MessageBar
 from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.model_panel import ModelPanel
 from napari_sa2va.widgets.objects_panel import ObjectsPanel
-from napari_sa2va.widgets.result_panel import ResultPanel
+from napari_sa2va.widgets.options_panel import OptionsPanel
 from napari_sa2va.widgets.section import Section
 from napari_sa2va.widgets.source_panel import SourcePanel
+from napari_sa2va.widgets.threshold_row import ThresholdRow
 
 if TYPE_CHECKING:
     import napari
@@ -71,11 +72,13 @@ class Sa2VAWidget(QWidget):
         self.ask = AskPanel(self.controller.conversation, self._run_key, self._cancel_key)
         self.messages = MessageBar()
         self.objects = ObjectsPanel(self._viewer)
-        self.result = ResultPanel()
+        self.threshold = ThresholdRow()
+        self.options = OptionsPanel()
         self.sections = {
             "Image and model": Section("Image and model", _column(self.source, self.model)),
             "Ask": Section("Ask", self.ask),
-            "Objects": Section("Objects", _column(self.objects, self.result)),
+            "Objects": Section("Objects", _column(self.objects, self.threshold)),
+            "Options": Section("Options", self.options),
         }
         self._lay_out()
         self._recall()
@@ -84,7 +87,7 @@ class Sa2VAWidget(QWidget):
         self._on_source()
 
     def _lay_out(self) -> None:
-        source, ask, objects = self.sections.values()
+        source, ask, objects, options = self.sections.values()
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(6, 4, 6, 6)
@@ -93,6 +96,7 @@ class Sa2VAWidget(QWidget):
         column.addWidget(ask, stretch=3)
         column.addWidget(self.messages)
         column.addWidget(objects, stretch=2)
+        column.addWidget(options)
         column.addStretch(0)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -120,7 +124,7 @@ class Sa2VAWidget(QWidget):
         controller.painted.connect(self._on_painted)
         self.source.changed.connect(self._on_source)
         self.model.changed.connect(self._on_model)
-        self.result.options_changed.connect(self._on_options)
+        self.options.changed.connect(self._on_options)
         self._results.removed.connect(self._on_source)
         layers.inserted.connect(self._on_source)
         layers.removed.connect(self._on_source)
@@ -153,10 +157,12 @@ class Sa2VAWidget(QWidget):
             images=self.source.images,
             look_at=look_at,
             model=self.model.choice,
-            target=self.result.target.currentData(),
-            **self.result.options,
+            target=self.options.target.currentData(),
+            replace=self.options.replaces,
+            split=self.options.splits,
         )
         if self.controller.ask(asked):
+            self.ask.composer.selectAll()  # the next text replaces it, and it can be run again
             self._remember()
 
     # --- what happens ---
@@ -170,11 +176,11 @@ class Sa2VAWidget(QWidget):
         self.model.show_ready(ready, self.model.choice)
 
     def _on_writing(self, objects: LabelObjects) -> None:
-        objects.show_captions = self.result.captions.isChecked()
+        objects.show_captions = self.options.captions.isChecked()
         self.objects.show_objects(objects)
 
     def _on_painted(self, run: LabelRun | None) -> None:
-        self.result.set_run(run)
+        self.threshold.set_run(run)
 
     def _on_model(self) -> None:
         self.controller.cancel("The model was changed, so the run was ended.")
@@ -183,9 +189,10 @@ class Sa2VAWidget(QWidget):
 
     def _on_options(self) -> None:
         objects = self.objects.objects
-        if objects is not None and objects.show_captions != self.result.captions.isChecked():
-            objects.show_captions = self.result.captions.isChecked()
+        if objects is not None and objects.show_captions != self.options.captions.isChecked():
+            objects.show_captions = self.options.captions.isChecked()
             objects.show()
+        self._on_source()
         self._remember()
 
     def _on_source(self, *_: object) -> None:
@@ -194,11 +201,11 @@ class Sa2VAWidget(QWidget):
         images = self.source.images
         try:
             placement = snapshot(self._viewer, images, "whole").placement
-            self.result.set_targets(list(suitable_targets(self._viewer, placement)))
-            target = self.result.target.currentData()
+            self.options.set_targets(list(suitable_targets(self._viewer, placement)))
+            target = self.options.target.currentData()
             objects = self._results.existing(images, placement, target)
         except Sa2VAError:  # said when it matters: at Run
-            self.result.set_targets(())
+            self.options.set_targets(())
             objects = None
         if not self.controller.busy:
             self.objects.show_objects(objects)
@@ -206,6 +213,7 @@ class Sa2VAWidget(QWidget):
     def _summarize(self) -> None:
         images = ", ".join(layer.name for layer in self.source.images) or "no image"
         self.sections["Image and model"].summarize(f"{images} · {self.model.short_name}")
+        self.sections["Options"].summarize(self.options.summary)
 
     # --- what is remembered ---
 
@@ -213,7 +221,7 @@ class Sa2VAWidget(QWidget):
         state = self._state
         self.model.name = state.model
         self.ask.mode = state.mode
-        self.result.set_options(replace=state.replace, split=state.split, captions=state.captions)
+        self.options.choose(replace=state.replace, split=state.split, captions=state.captions)
         for title in state.folded:
             if title in self.sections:
                 self.sections[title].unfold(False)
@@ -222,9 +230,10 @@ class Sa2VAWidget(QWidget):
         self._state = DockState(
             model=self.model.name,
             mode=self.ask.mode,
-            captions=self.result.captions.isChecked(),
+            replace=self.options.replaces,
+            split=self.options.splits,
+            captions=self.options.captions.isChecked(),
             folded=[title for title, part in self.sections.items() if not part.unfolded],
-            **self.result.options,
         )
         self._state.save()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +35,7 @@ class DockState:
     replace: bool = False
     split: bool = False
     captions: bool = True
-    folded: list[str] = field(default_factory=list)
+    folded: list[str] = field(default_factory=lambda: ["Options"])
 
     @classmethod
     def load(cls) -> DockState:
@@ -65,7 +66,8 @@ class DockState:
             temporary.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
             os.replace(temporary, path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def _path() -> Path | None:

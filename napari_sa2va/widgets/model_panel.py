@@ -129,10 +129,12 @@ class ModelPanel(QWidget):
         """List what this version can run, the demo first; the rest is named, but not offered."""
         for checkpoint in CATALOGUE:
             name = DEMO if checkpoint.bundled else (checkpoint.hub_id or checkpoint.name)
-            text = "Demo (small, in the package)" if checkpoint.bundled else checkpoint.name
+            text = "Demo" if checkpoint.bundled else checkpoint.name
             self.model.addItem(text, name)
             row = self.model.count() - 1
             tip = f"{name}: {checkpoint.backbone}, {checkpoint.language_model}"
+            if checkpoint.bundled:
+                tip = "A small model in the package, trained on synthetic cells: for trying out"
             if checkpoint.unsupported is not None:
                 tip += f". Cannot be run: {checkpoint.unsupported}."
                 self.model.model().item(row).setEnabled(False)

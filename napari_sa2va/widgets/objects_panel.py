@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, QSortFilterProxyModel, Qt
+from qtpy.QtCore import QItemSelectionModel, QSize, QSortFilterProxyModel, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -20,6 +20,14 @@ from napari_sa2va.widgets.objects_model import SORT_ROLE, Column, ObjectsModel
 
 if TYPE_CHECKING:
     from napari_sa2va.viewer.objects import LabelObjects
+
+
+class ObjectsTable(QTableView):
+    """A table that is content with five rows, and grows with the dock."""
+
+    def sizeHint(self) -> QSize:
+        """Return a small wish."""
+        return QSize(super().sizeHint().width(), 6 * self.verticalHeader().defaultSectionSize())
 
 
 class ObjectsPanel(QWidget):
@@ -40,7 +48,7 @@ class ObjectsPanel(QWidget):
         self._sorted = QSortFilterProxyModel(self)
         self._sorted.setSourceModel(self.model)
         self._sorted.setSortRole(SORT_ROLE)
-        self.table = QTableView()
+        self.table = ObjectsTable()
         self.table.setModel(self._sorted)
         self.table.setAccessibleName("Objects")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

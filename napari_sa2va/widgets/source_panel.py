@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from napari_sa2va.viewer import LookAt
 
 LOOK_AT: Final = (
-    ("The whole plane", "whole", "All of the current slice"),
-    ("What is on the screen", "screen", "Zoom in, and small objects become large for the model"),
-    ("A rectangle", "rectangle", "Draw one; the newest, or the selected one, counts"),
+    ("Whole plane", "whole", "All of the current slice"),
+    ("On screen", "screen", "Zoom in, and small objects become large for the model"),
+    ("Rectangle", "rectangle", "Draw one; the newest, or the selected one, counts"),
 )
 
 
@@ -96,7 +96,7 @@ class SourcePanel(QWidget):
         for event in (dims.point, dims.order, dims.ndisplay):
             event.connect(self._on_view)
         self._viewer.scene.camera.events.connect(self._on_camera)
-        self.image.currentIndexChanged.connect(self._on_image)
+        self.image.currentIndexChanged.connect(self._on_image_chosen)
         self.channels.itemChanged.connect(self._on_channels)
         self.look_at_choice.activated.connect(self._on_look_at)
 
@@ -155,18 +155,27 @@ class SourcePanel(QWidget):
         self.image.setCurrentIndex(images.index(chosen) if chosen is not None else 0)
         self.image.setEnabled(bool(images))
         self.image.blockSignals(False)
-        self._on_image()
+        self._list_channels()
 
-    def _on_image(self) -> None:
+    def _on_image_chosen(self) -> None:
+        self._list_channels(chosen_anew=True)
+
+    def _list_channels(self, *, chosen_anew: bool = False) -> None:
+        """List the channels of the chosen image; those that were listed keep their ticks."""
         chosen = self.image.currentData()
         self.image.setToolTip(self.image.currentText())
-        ticked = set(self.images)
+        ticks = {
+            item.data(Qt.ItemDataRole.UserRole): item.checkState() == Qt.CheckState.Checked
+            for item in map(self.channels.item, range(self.channels.count()))
+        }
+        if chosen not in ticks:  # another image
+            ticks = {}
         grid = _same_grid(self._viewer, chosen)
-        fresh = self.channels.count() == 0 or chosen not in ticked
         self.channels.blockSignals(True)
         self.channels.clear()
         for layer in grid if len(grid) > 1 else []:
-            on = layer is chosen or (_is_channel(layer) if fresh else layer in ticked)
+            on = ticks.get(layer, layer is chosen or _is_channel(layer))
+            on = on or (chosen_anew and layer is chosen)
             item = QListWidgetItem(layer.name)
             item.setData(Qt.ItemDataRole.UserRole, layer)
             item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QSize
 from qtpy.QtGui import QFont, QTextCharFormat, QTextCursor
 from qtpy.QtWidgets import QPlainTextEdit, QWidget
 
@@ -21,6 +22,10 @@ class Transcript(QPlainTextEdit):
         self.setPlaceholderText("Questions and answers stand here.")
         self.setAccessibleName("Conversation")
         self._start_of_last = 0
+
+    def sizeHint(self) -> QSize:
+        """Return a small wish: it grows with the dock, and a small dock need not scroll for it."""
+        return QSize(super().sizeHint().width(), 6 * self.fontMetrics().lineSpacing())
 
     def add_turn(self, turn: Turn) -> None:
         """Write a new turn."""

@@ -161,6 +161,7 @@ def run(dock: Any, qtbot: Any) -> Callable[..., None]:
         dock.ask.composer.setPlainText(text)
         qtbot.mouseClick(dock.ask.run, Qt.MouseButton.LeftButton)
         if wait:
-            qtbot.waitUntil(lambda: not dock.controller.busy, timeout=10_000)
+            # The first run imports torch and transformers, which can take long on a busy machine.
+            qtbot.waitUntil(lambda: not dock.controller.busy, timeout=90_000)
 
     return run

@@ -1,0 +1,87 @@
+"""How results go into labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Labels
+
+
+class OptionsPanel(QWidget):
+    """Options of the next run."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.split = _combo("What gets a label", ("each object", "each connected part"))
+        self.split.setToolTip("“All green cells” is one object with many connected parts.")
+        self.replace = _combo("What existing labels do", ("keep their pixels", "are replaced"))
+        self.target = _combo("Where results go", ())
+        self.captions = QCheckBox("Phrases beside objects")
+        self.captions.setChecked(True)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(8, 0, 0, 0)
+        grid.setVerticalSpacing(4)
+        rows = (
+            ("A label for", self.split),
+            ("Labels there", self.replace),
+            ("Labels go to", self.target),
+        )
+        for row, (text, widget) in enumerate(rows):
+            grid.addWidget(QLabel(text), row, 0)
+            grid.addWidget(widget, row, 1)
+        grid.addWidget(self.captions, len(rows), 0, 1, 2)
+        grid.setColumnStretch(1, 1)
+        self.set_targets(())
+        for combo in (self.replace, self.split):
+            combo.currentIndexChanged.connect(self.changed)
+        self.target.activated.connect(self.changed)
+        self.captions.toggled.connect(self.changed)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether masks take the pixels of labels that were there before."""
+        return self.replace.currentIndex() == 1
+
+    @property
+    def splits(self) -> bool:
+        """Whether each connected part becomes a label of its own."""
+        return self.split.currentIndex() == 1
+
+    @property
+    def summary(self) -> str:
+        """Say the options in a few words."""
+        each = "a label per part" if self.splits else "a label per object"
+        return f"{each}, {'replace' if self.replaces else 'keep'} others"
+
+    def choose(self, *, replace: bool, split: bool, captions: bool) -> None:
+        """Set what is remembered."""
+        self.replace.setCurrentIndex(int(replace))
+        self.split.setCurrentIndex(int(split))
+        self.captions.setChecked(captions)
+
+    def set_targets(self, layers: Sequence[Labels]) -> None:
+        """Offer layers to write to; the choice stays while its layer is there."""
+        chosen = self.target.currentData()
+        self.target.clear()
+        self.target.addItem("the image's own layer", None)
+        for layer in layers:
+            self.target.addItem(layer.name, layer)
+            if layer is chosen:
+                self.target.setCurrentIndex(self.target.count() - 1)
+
+
+def _combo(name: str, texts: Sequence[str]) -> QComboBox:
+    combo = QComboBox()
+    combo.addItems(list(texts))
+    combo.setAccessibleName(name)
+    combo.setToolTip(name)
+    combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return combo
