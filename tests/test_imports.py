@@ -134,6 +134,22 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded(modules_after(["napari_sa2va"]), heavy) == []
 
 
+def test_what_the_model_says_is_read_without_torch() -> None:
+    light = ["config", "names", "prompts", "results", "shards"]
+    modules = modules_after([f"napari_sa2va.model.{name}" for name in light])
+    assert loaded(modules, TORCH) == []
+    assert "napari_sa2va.model.sa2va" not in modules
+
+
+def test_the_model_is_where_it_is_expected() -> None:
+    from napari_sa2va import model
+    from napari_sa2va.model.sa2va import Sa2VA
+
+    assert model.Sa2VA is napari_sa2va.Sa2VA is Sa2VA
+    with pytest.raises(AttributeError, match="has no attribute 'Sa3VA'"):
+        _ = model.Sa3VA
+
+
 # What a room pulls in through others counts too, so each group is imported whole in a new Python.
 # Rooms with the same rule share one.
 GROUPS = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sa2va.engine.events import MaskFound, QuestionDone, TextChunk
+from napari_sa2va.model.results import SegmentPart, TextPart
 
 if TYPE_CHECKING:
     import threading
@@ -43,8 +44,6 @@ def ask(
     Cancelled
         If `cancelled` was set meanwhile.
     """
-    from napari_sa2va.model import SegmentPart, TextPart
-
     for part in model.ask(image, question.text, regions, cancelled):
         if isinstance(part, TextPart):
             yield TextChunk(index, part.text)

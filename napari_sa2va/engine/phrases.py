@@ -7,6 +7,7 @@ from typing import Final
 
 from napari_sa2va.engine.request import Question
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.model.prompts import segmentation_question
 
 # "segment" alone does not make a question: cells can be "segmented neutrophils", worms have
 # "the last body segment". Only a request or a question mark does.
@@ -65,8 +66,6 @@ def ask_question(text: str) -> tuple[Question, ...]:
 
 
 def _question(line: str) -> Question:
-    from napari_sa2va.model.prompts import segmentation_question
-
     if not _QUESTION.search(line):
         return Question(segmentation_question(line), line)
     asked_for = _ASKED_FOR.match(line)

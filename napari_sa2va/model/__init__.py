@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from napari_sa2va.model.results import (
     Answer,
     Capabilities,
@@ -14,7 +16,9 @@ from napari_sa2va.model.results import (
     TrackedFrame,
     VideoPart,
 )
-from napari_sa2va.model.sa2va import Sa2VA
+
+if TYPE_CHECKING:
+    from napari_sa2va.model.sa2va import Sa2VA
 
 __all__ = [
     "Answer",
@@ -29,3 +33,12 @@ __all__ = [
     "TrackedFrame",
     "VideoPart",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Prompts, configurations and results need no torch, which takes seconds to import.
+    if name == "Sa2VA":
+        from napari_sa2va.model.sa2va import Sa2VA
+
+        return Sa2VA
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

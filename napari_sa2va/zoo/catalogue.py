@@ -84,7 +84,6 @@ class Checkpoint:
 _QWEN_CAPABILITIES: Final = frozenset(Capability) - {Capability.REGION}
 _NO_QWEN: Final = "the Qwen-VL family is not supported yet"
 _NO_INTERNLM2: Final = "language models of the InternLM2 kind are not supported yet"
-_NO_SECOND_DECODER: Final = "Sa2VA-i, which has a second mask decoder, is not supported yet"
 _CARD: Final = "see the model card"
 # Qwen2.5-3B is under Qwen's research licence; the other sizes used here are under Apache-2.0.
 _CARD_QWEN_3B: Final = "see the model card; Qwen2.5-3B itself is for non-commercial use"
@@ -140,8 +139,9 @@ def _sa2va_i(plain: Checkpoint, parameters: int) -> Checkpoint:
         plain.backbone,
         plain.language_model,
         parameters,
-        license=plain.license,
-        unsupported=_NO_SECOND_DECODER,
+        plain.language,
+        plain.license,
+        plain.unsupported,
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.errors import CheckpointError, NotEnoughMemory
+from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.model.shards import Shards
 from napari_sa2va.zoo.catalogue import CATALOGUE, DEMO, Checkpoint, LanguageSizes
 from napari_sa2va.zoo.machine import Device, device_named
 
@@ -121,9 +123,6 @@ def estimate(folder: Path, dtype: str) -> MemoryNeed:
     CheckpointError
         If the folder holds no checkpoint, or a damaged one.
     """
-    from napari_sa2va.model.config import Sa2VAConfig
-    from napari_sa2va.model.shards import Shards
-
     config = Sa2VAConfig.from_folder(folder)
     with Shards(folder) as shards:
         weights = sum(math.prod(shards.shape(name)) for name in shards.names)
@@ -203,7 +202,7 @@ def _advice(need: MemoryNeed, device: Device, dtype: str) -> str:
     return f"Close other programs, or choose the {DEMO} checkpoint."
 
 
-def _vision_sizes(config: Any) -> VisionSizes:
+def _vision_sizes(config: Sa2VAConfig) -> VisionSizes:
     patches = (config.tile_size // config.patch_size) ** 2
     return VisionSizes(
         hidden=int(config.vision["hidden_size"]),

@@ -35,6 +35,11 @@ def test_only_internvl_is_offered_regions() -> None:
         assert (Capability.REGION in checkpoint.capabilities) == internvl
 
 
+def test_sa2va_i_runs_where_its_language_model_does() -> None:
+    runs = {c.name for c in CATALOGUE if "Sa2VA-i" in c.name and c.unsupported is None}
+    assert runs == {"Sa2VA-i-1B", "Sa2VA-i-4B"}
+
+
 def test_what_runs_can_be_estimated() -> None:
     for checkpoint in CATALOGUE:
         if checkpoint.unsupported is None and not checkpoint.bundled:
