@@ -69,5 +69,7 @@ def demo_config(vocabulary_size: int) -> dict[str, Any]:
             "memory_dimension": 64,
             "decoder_feedforward": 512,
             "decoder_iou_hidden": 128,
+            # One mask decoder both grounds words and tracks: two do not fit.
+            "shared_decoder": True,
         },
     }

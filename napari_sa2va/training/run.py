@@ -46,6 +46,8 @@ class Run:
     ----------
     folder : Path
         Gets ``state.pt`` (weights, optimiser, clock) and ``log.jsonl``.
+    workers : int
+        Processes that draw scenes; with 0 they are drawn between the steps.
     """
 
     network: Sa2VANetwork
@@ -53,6 +55,7 @@ class Run:
     schedule: Schedule
     folder: Path
     device: torch.device
+    workers: int = 1
     step: int = 0
     seconds: float = 0.0
     _sums: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -136,7 +139,11 @@ class Run:
             frames=frames,
             question_frames=1 if frames == 1 else QUESTION_FRAMES,
         )
-        return iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
+        ahead = 4 if self.workers else None
+        loader = DataLoader(
+            batches, batch_size=None, num_workers=self.workers, prefetch_factor=ahead
+        )
+        return iter(loader)
 
     def _note(self, prefix: str, losses: dict[str, Any], figures: dict[str, float]) -> None:
         for name, value in {**{n: float(v.detach()) for n, v in losses.items()}, **figures}.items():

@@ -39,11 +39,11 @@ SPECIAL_TOKENS: Final = (
 )
 _AFTER_A_SPACE: Final = """
 Please a all an and are at bottom bottommost can cells cell color colors count contents
-corresponding describe detail difference each every find for has have here how image in interleaved is it
-largest leftmost left many mask masks moving no nuclei nucleus number object objects of on one
-or parts part picture please region regions respond rightmost right segment segmentation shape
-shows size smallest such than that the them there these this top topmost two three four five six
-seven eight nine ten what where which with you
+corresponding describe detail difference each every find for has have here how image in
+interleaved is it largest leftmost left many mask masks moving no nuclei nucleus number object
+objects of on one or parts part picture please region regions respond rightmost right segment
+segmentation shape shows size smallest such than that the them there these this top topmost two
+three four five six seven eight nine ten what where which with you
 """.split()
 _AT_THE_START: Final = """
 A All Are Can Describe Find How Is It No None Please Segment Sure The There What Where Which Yes
