@@ -73,17 +73,20 @@ class ObjectTable:
             features table takes the selected label for a row number. Labels without a record have
             empty rows. Beyond that, one row per record; the column ``index`` tells the label.
         """
-        foreign = _foreign_columns(others)
+        foreign = None if others is None else _foreign_columns(others)
         known = set(self._records)
-        top = max(known | set(foreign.index), default=0)
+        top = max(known if foreign is None else known | set(foreign.index), default=0)
         labels = list(range(top + 1)) if top <= MAX_ROWS else sorted(known)
         records = [self._records.get(label) for label in labels]
-        columns: dict[str, pd.Series] = {"index": pd.Series(labels, dtype="int64")}
+        columns: dict[str, Any] = {"index": pd.Series(labels, dtype="int64")}
         for name in COLUMNS[1:]:
             values = [None if record is None else getattr(record, name) for record in records]
+            # Text as objects: pandas' own strings would turn None into nan.
             columns[name] = pd.Series(values, dtype="float64" if name in _NUMBERS else "object")
-        taken = foreign.reindex(labels).reset_index(drop=True)
-        return pd.concat([pd.DataFrame(columns), taken], axis=1)
+        own = pd.DataFrame(columns)
+        if foreign is None:
+            return own
+        return pd.concat([own, foreign.reindex(labels).reset_index(drop=True)], axis=1)
 
 
 def records_in(features: pd.DataFrame) -> list[ObjectRecord]:
@@ -104,12 +107,12 @@ def records_in(features: pd.DataFrame) -> list[ObjectRecord]:
     return records
 
 
-def _foreign_columns(features: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the columns that are not of this table, by label."""
-    if features is None:
-        return pd.DataFrame(index=pd.Index([], dtype="int64"))
+def _foreign_columns(features: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the columns that are not of this table, by label; None if there are none."""
+    names = [name for name in features.columns if name not in COLUMNS]
+    if not names:
+        return None
     if "index" in features.columns:
         features = features[~features["index"].duplicated()].set_index("index")
-    names = [name for name in features.columns if name not in COLUMNS]
     # Rows of labels without any measurement would only make the table longer.
     return features[names].dropna(how="all")

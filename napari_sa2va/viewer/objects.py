@@ -106,6 +106,8 @@ class LabelObjects:
         self.labels = labels
         self.captions = CaptionLayer(viewer, labels)
         self.show_captions = True
+        self._held = 0
+        self._unwritten = False
         self._entries = {entry.record.label: entry for entry in described(labels)}
         self._shape = tuple(labels.data.shape)
         self._highest_painted = highest_label(labels)
@@ -215,7 +217,31 @@ class LabelObjects:
         return changed
 
     def show(self) -> None:
-        """Write rows and captions out to the layers."""
+        """Write rows and captions out to the layers, unless that is held back."""
+        if self._held:
+            self._unwritten = True
+        else:
+            self.write()
+        self.changed.emit()
+
+    def hold(self) -> None:
+        """Hold rows and captions back until `release`; `write` writes them in between.
+
+        Writing takes napari some 20 ms, which is too much for each of many masks in a row.
+        """
+        self._held += 1
+
+    def release(self) -> None:
+        """End what `hold` began."""
+        self._held -= 1
+        if not self._held:
+            self.write()
+
+    def write(self) -> None:
+        """Write rows and captions out to the layers, if they changed while held back."""
+        if self._held and not self._unwritten:
+            return
+        self._unwritten = False
         rows = self.rows()
         self.labels.features = ObjectTable(rows).features(self.labels.features)
         entries = [self._entries[row.label] for row in rows] if self.show_captions else []
@@ -223,7 +249,6 @@ class LabelObjects:
             Caption(entry.record.label, entry.record.phrase, entry.point, entry.plane)
             for entry in entries
         )
-        self.changed.emit()
 
     def pixel_area(self, plane: tuple[int | None, ...]) -> tuple[float, str]:
         """Return the area of a pixel of a plane, and its unit."""

@@ -149,11 +149,15 @@ class AskPanel(QWidget):
         """Say what is being done, and how far it is (0 to 1, None while that is unknown)."""
         self.stage.setText(text)
         self.stage.setToolTip(text)
+        # Enabled, QProgressBar would paint the window at once, and the canvas with it; so it waits
+        # for the next turn of the event loop.
+        self.progress.setUpdatesEnabled(False)
         if fraction is None:
             self.progress.setRange(0, 0)
         else:
             self.progress.setRange(0, 1000)
             self.progress.setValue(round(fraction * 1000))
+        self.progress.setUpdatesEnabled(True)
 
     def _on_mode(self) -> None:
         self.composer.setPlaceholderText(PLACEHOLDERS[self.mode])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from napari.qt.threading import create_worker
 from psygnal import Signal
+from superqt.utils import qthrottled
 
 from napari_sa2va.annotation import Conversation
 from napari_sa2va.annotation.conversation import name_objects
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from napari_sa2va.viewer import LookAt, PlaneSnapshot
     from napari_sa2va.viewer.results import Results
 
+_WRITE_MILLISECONDS: Final = 300
 NOTHING_TYPED: Final = {
     "segment": "Type what to segment, for example: the large red cell.",
     "ask": "Type a question, for example: What is in this image?",
@@ -100,6 +102,7 @@ class ActiveRun:
     plane: PlaneSnapshot
     questions: tuple[Question, ...] = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
+    handled: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     result: LabelRun | None = None
     labels: dict[int, list[tuple[int, ...]]] = field(default_factory=dict)
     notes: list[Message] = field(default_factory=list)
@@ -219,7 +222,7 @@ class RunController:
             return Request(asked.model, frames, questions(asked.text))
 
         run.worker = create_worker(
-            steps(self._runner, make_request, run.cancelled),
+            steps(self._runner, make_request, run.cancelled, run.handled),
             _worker_class=RunWorker,
             _progress={"desc": "Sa2VA"},
             # Given here and not connected later: superqt would raise errors in the GUI thread too.
@@ -236,6 +239,14 @@ class RunController:
         run = self._run
         if run is None or self._closed:
             return
+        try:
+            self._handle(run, event)
+        finally:
+            # Two events come before the runner's own, and are not waited for.
+            if not isinstance(event, QuestionsMade) and run.questions:
+                run.handled.release()
+
+    def _handle(self, run: ActiveRun, event: Event | MaskPrepared | QuestionsMade) -> None:
         match event:
             case QuestionsMade():
                 run.questions = event.questions
@@ -280,6 +291,7 @@ class RunController:
             labels = ()
             run.notes.append(Message(str(error), "error"))
         run.labels.setdefault(found.index, []).append(labels)
+        self._write_soon()
 
     def _new_result(self, run: ActiveRun) -> LabelRun:
         asked = run.asked
@@ -288,6 +300,7 @@ class RunController:
             self.last_run.close()
             self.last_run = None
             self.painted.emit(None)
+        objects.hold()
         self.writing.emit(objects)
         return LabelRun(
             objects,
@@ -339,11 +352,18 @@ class RunController:
     def _keep(self, result: LabelRun) -> None:
         """Make the masks of a run one undo step, under the user's Ctrl+Z."""
         result.commit()
+        result.objects.release()
         self.last_run = result
         self._viewer.layers.selection.active = result.objects.labels
         if result.labels:
             result.objects.labels.selected_label = result.labels[-1]
         self.painted.emit(result)
+
+    @qthrottled(timeout=_WRITE_MILLISECONDS, leading=False)
+    def _write_soon(self) -> None:
+        """Let rows and captions follow a run."""
+        if self._run is not None and self._run.result is not None and not self._closed:
+            self._run.result.objects.write()
 
     # --- layers that go ---
 

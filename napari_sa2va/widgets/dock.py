@@ -21,7 +21,6 @@ from napari_sa2va.widgets.canvas_keys import CanvasKeys
 from napari_sa2va.widgets.controller import Asked, RunController
 from napari_sa2va.widgets.memory import DockState, setting
 from napari_sa2va.widgets.message_bar import MessageBar
-from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.model_panel import ModelPanel
 from napari_sa2va.widgets.objects_panel import ObjectsPanel
 from napari_sa2va.widgets.options_panel import OptionsPanel
@@ -146,24 +145,22 @@ class Sa2VAWidget(QWidget):
 
     def run(self) -> None:
         """Ask what was typed."""
-        try:
-            look_at = self.source.look_at
-        except Sa2VAError as error:
-            self.messages.show_message(Message(str(error), "error"))
-            return
-        asked = Asked(
+        if self.controller.ask(self.asked()):
+            self.ask.composer.selectAll()  # the next text replaces it, and it can be run again
+            self._remember()
+
+    def asked(self) -> Asked:
+        """Put together what Run sends."""
+        return Asked(
             text=self.ask.text,
             mode=self.ask.mode,
             images=self.source.images,
-            look_at=look_at,
+            look_at=self.source.look_at,
             model=self.model.choice,
             target=self.options.target.currentData(),
             replace=self.options.replaces,
             split=self.options.splits,
         )
-        if self.controller.ask(asked):
-            self.ask.composer.selectAll()  # the next text replaces it, and it can be run again
-            self._remember()
 
     # --- what happens ---
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import GeneratorWorker
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from napari_sa2va.engine.events import Event
     from napari_sa2va.engine.request import Question, Request
     from napari_sa2va.engine.runner import Runner
+
+
+_LOOK_UP_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,23 +69,29 @@ class RunWorker(GeneratorWorker):
 
 
 def steps(
-    runner: Runner, make_request: Callable[[], Request], cancelled: threading.Event
+    runner: Runner,
+    make_request: Callable[[], Request],
+    cancelled: threading.Event,
+    handled: threading.Semaphore,
 ) -> Callable[[], Iterator[Event | MaskPrepared | QuestionsMade]]:
     """Return a generator function for a worker, which makes a request and runs it.
 
     The request is made there too: turning phrases into questions takes the model's package, whose
-    first import takes seconds. Errors that are ``RuntimeError`` leave the generator as
-    `EngineError`: superqt would swallow them.
+    first import takes seconds. Each event waits until the one before was `handled` in the GUI
+    thread: a fast model would fill Qt's queue, and Qt would work on nothing else. Errors that are
+    ``RuntimeError`` leave the generator as `EngineError`: superqt would swallow them.
     """
 
     def run() -> Iterator[Event | MaskPrepared | QuestionsMade]:
-        yield ModelLoading("Loading")
         try:
+            yield ModelLoading("Loading")
             load_triton_apart()
             request = make_request()
             yield QuestionsMade(request.questions)
             for event in runner.run(request, cancelled):
                 yield _prepared(event) if isinstance(event, MaskFound) else event
+                while not (handled.acquire(timeout=_LOOK_UP_SECONDS) or cancelled.is_set()):
+                    pass
         except RuntimeError as error:
             raise EngineError(f"The model failed while running: {error}") from error
 
