@@ -242,7 +242,7 @@ def _failures(command: str, as_json: bool) -> Iterator[None]:
     except Sa2VAError as error:
         code, message = code_of(error), str(error)
         _LOG.warning("%s: %s", type(error).__name__, error)
-    except KeyboardInterrupt:  # a second Ctrl+C
+    except KeyboardInterrupt:  # Ctrl+C before or after the run
         code, message = ExitCode.CANCELLED, "interrupted"
     except Exception as error:  # a fault of ours: Python's exit code 1 would mean "not found"
         code, message = ExitCode.FAILED, unexpected(error)

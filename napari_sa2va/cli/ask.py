@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_sa2va.cli.images import ImageOptions, open_plane
 from napari_sa2va.cli.results import Results
+from napari_sa2va.cli.segment import warn_of_cut_answers
 from napari_sa2va.engine import (
     ModelChoice,
     Question,
@@ -48,6 +49,7 @@ def ask_image(
             display.say(event.text, end="")
         elif isinstance(event, QuestionDone):
             display.say("")
+    warn_of_cut_answers(path.name, results, display)
     if any(reply.labels for reply in results.replies):
         display.warn("The answer has masks: `napari-sa2va segment` writes them to files.")
     return results

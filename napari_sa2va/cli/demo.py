@@ -12,6 +12,7 @@ from napari_sa2va.cli.screen import why_no_window
 from napari_sa2va.cli.segment import print_results, write_files
 from napari_sa2va.engine import ModelChoice, Request, segment_questions, shared_runner
 from napari_sa2va.frames import ImageFrames
+from napari_sa2va.io.atomic import check_folder
 from napari_sa2va.io.pixel_size import PixelSize
 from napari_sa2va.samples import SAMPLE_EXPRESSIONS, SAMPLE_PIXEL_SIZE, sample_image
 
@@ -45,10 +46,11 @@ def run_demo(output: Path, *, headless: bool, choice: ModelChoice | None = None)
         from napari_sa2va.cli.demo_window import show_demo
 
         return show_demo(EXPRESSIONS, choice)
-    return _write_demo(output.absolute(), choice, reason)
+    return _write_demo(output.resolve(), choice, reason)
 
 
 def _write_demo(output: Path, choice: ModelChoice, reason: str) -> ExitCode:
+    check_folder(output)
     questions = segment_questions(EXPRESSIONS)
     frames = ImageFrames(sample_image())
     size = PixelSize(SAMPLE_PIXEL_SIZE, SAMPLE_PIXEL_SIZE)

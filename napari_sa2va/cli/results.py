@@ -38,6 +38,8 @@ class Reply:
         For each mask in order its label; 0 for a mask without a free pixel.
     complete : bool
         False when the run was cancelled in the middle of it.
+    cut_off : bool
+        The model came to its greatest number of tokens before it ended the answer.
     """
 
     question: str
@@ -46,6 +48,7 @@ class Reply:
     labels: tuple[int, ...]
     unknown_words: tuple[str, ...] = ()
     complete: bool = True
+    cut_off: bool = False
 
     @property
     def readable(self) -> str:
@@ -105,10 +108,10 @@ class Results:
             case MaskFound():
                 self._open.append(self._paint(event))
             case QuestionDone(answer=answer, unknown_words=words):
-                self._close(answer, words, complete=True)
+                self._close(answer, words, cut_off=not event.complete)
             case RunDone():
                 if self._current is not None:  # cancelled in mid-answer: its masks count
-                    self._close(self._text, (), complete=False)
+                    self._close(self._text, (), cancelled=True)
                 self.done = event
 
     def _paint(self, found: MaskFound) -> ObjectRow:
@@ -152,7 +155,14 @@ class Results:
             right=columns.stop,
         )
 
-    def _close(self, answer: str, unknown_words: tuple[str, ...], *, complete: bool) -> None:
+    def _close(
+        self,
+        answer: str,
+        unknown_words: tuple[str, ...],
+        *,
+        cancelled: bool = False,
+        cut_off: bool = False,
+    ) -> None:
         """Finish the current question; one without a mask leaves a row without a label."""
         assert self._current is not None
         question = self._current
@@ -163,7 +173,8 @@ class Results:
                 answer,
                 tuple(row.label for row in self._open),
                 unknown_words,
-                complete,
+                not cancelled,
+                cut_off,
             )
         )
         not_found = ObjectRow(
@@ -176,5 +187,5 @@ class Results:
             created=now(),
         )
         found = [replace(row, answer=answer) for row in self._open]
-        self.rows += found or ([not_found] if complete else [])
+        self.rows += found or ([] if cancelled else [not_found])
         self._text, self._open, self._current = "", [], None

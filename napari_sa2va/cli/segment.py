@@ -13,6 +13,7 @@ from napari_sa2va.cli.images import ImageOptions, open_plane
 from napari_sa2va.cli.results import Results
 from napari_sa2va.engine import ModelChoice, Question, Request, shared_runner
 from napari_sa2va.errors import InvalidInput, Sa2VAError
+from napari_sa2va.io.atomic import check_folder
 from napari_sa2va.io.objects_csv import write_objects
 from napari_sa2va.io.pixel_size import read_pixel_size
 
@@ -69,12 +70,13 @@ def segment_images(
     Raises
     ------
     InvalidInput
-        If two images would be written to the same files.
+        If two images would be written to the same files, or nothing can be written.
     """
     _check_names(images)
+    check_folder(job.output)
     outcomes: list[Outcome] = []
     for path in images:
-        display.image(path.name)
+        display.image(_name(path))
         outcome = _segment(path, job, display, cancelled)
         outcomes.append(outcome)
         _tell(outcome, display)
@@ -123,6 +125,8 @@ def _segment(path: Path, job: Job, display: Display, cancelled: threading.Event)
     except Exception as error:  # a fault of ours with one image; the others may still do
         _LOG.exception("%s", path)
         return Outcome(path, ExitCode.FAILED, unexpected(error))
+    finally:
+        shared_runner().clear_cache()  # nothing is asked about this image again
     if stopped:
         return Outcome(path, ExitCode.CANCELLED, "cancelled", results, files)
     code = ExitCode.OK if results.objects else ExitCode.NOT_FOUND
@@ -161,8 +165,12 @@ def write_files(
     return files
 
 
+def _name(path: Path) -> str:
+    return path.name or str(path)  # "." and "/" have no name
+
+
 def _tell(outcome: Outcome, display: Display) -> None:
-    name = outcome.image.name
+    name = _name(outcome.image)
     if outcome.message:
         display.complain(f"{name}: {outcome.message}")
     if outcome.results is not None:
@@ -175,10 +183,21 @@ def print_results(
     """Tell people what was found in one image, and where it was written."""
     for reply in results.replies:
         display.say(f"{name}: {reply.phrase or reply.question} → {reply.readable}")
+    warn_of_cut_answers(name, results, display)
     for row in results.objects:
         display.say(f"  {row.label}  {row.phrase}  score {row.score:.2f}  {row.area_px} pixels")
     for path in files.values():
         display.say(f"  wrote {path}")
+
+
+def warn_of_cut_answers(name: str, results: Results, display: Display) -> None:
+    """Tell people which answers ended at the model's greatest length."""
+    for reply in results.replies:
+        if reply.cut_off:
+            display.warn(
+                f"{name}: the answer to '{reply.phrase or reply.question}' is cut off at the "
+                "greatest length, so objects may be missing. Ask for fewer at a time."
+            )
 
 
 def exit_code(images: Sequence[Path], outcomes: Sequence[Outcome]) -> ExitCode:

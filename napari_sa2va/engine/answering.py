@@ -64,4 +64,5 @@ def ask(
                 tuple(segment.span or (0, 0) for segment in part.segments),
                 len(part.segments),
                 part.unknown_words,
+                part.complete,
             )

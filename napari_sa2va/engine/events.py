@@ -92,6 +92,8 @@ class QuestionDone:
     unknown_words : tuple of str
         Words of the question that the model's vocabulary spells letter by letter (the demo
         checkpoint's is small).
+    complete : bool
+        False when the answer was cut off at the greatest number of tokens.
     """
 
     index: int
@@ -99,6 +101,7 @@ class QuestionDone:
     phrases: tuple[tuple[int, int], ...]
     masks: int
     unknown_words: tuple[str, ...] = ()
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

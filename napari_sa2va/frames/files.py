@@ -138,8 +138,9 @@ def open_image(
     # Every format and every decoder has errors of its own; to the user they are one.
     except Exception as error:
         raise InvalidInput(
-            f"{path} cannot be read as an image ({error}). TIFF, PNG, JPEG and .npy files are "
-            "known to work."
+            f"{path} cannot be read as an image: it is empty, cut short or damaged, or of a kind "
+            f"that is not known ({error}). Copy it again from where it came from, or save it as "
+            "TIFF or PNG."
         ) from error
     rgb = _is_rgb(array.shape, axes)
     plane_axes = 3 if rgb else 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import contextmanager, suppress
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from napari_sa2va.errors import InvalidInput
@@ -38,10 +39,30 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise InvalidInput(
-            f"{path} could not be written: {error.strerror or error}. "
-            "Choose another folder, or free some space."
-        ) from error
+        raise _refused(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder unless it is there, and try to write into it: before hours of work, not after.
+
+    Raises
+    ------
+    InvalidInput
+        If the system refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def _refused(path: Path, error: OSError) -> InvalidInput:
+    return InvalidInput(
+        f"{path} could not be written: {error.strerror or error}. "
+        "Choose another folder, or free some space."
+    )

@@ -169,7 +169,9 @@ class Sa2VAConfig:
                 sam2=Sam2Config.from_dict(values.get("sam2") or {}),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"The checkpoint's config.json is damaged: {error!r}.") from error
+            raise CheckpointError(
+                f"The checkpoint's config.json is damaged ({error!r}). Download it again."
+            ) from error
 
     @classmethod
     def from_folder(cls, folder: Path) -> Sa2VAConfig:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CACHE_BYTES: Final = 1 << 30
+# Room for the largest image in Sa2VA-InternVL3-14B in float32, whose keys and values are 1.3 GB.
+CACHE_BYTES: Final = 2 << 30
 
 
 class Sa2VA:

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from napari_sa2va.errors import CheckpointError
 from napari_sa2va.model.prompts import IMAGE, IMAGE_CONTEXT, SEG
+from napari_sa2va.model.shards import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,14 +56,16 @@ class Tokenizer:
 
     def __init__(self, folder: Path, template: str = "qwen_chat") -> None:
         path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise CheckpointError(
+                f"{folder} has no tokenizer.json, so the model cannot read. {AGAIN}"
+            )
         settings = _special_tokens(folder / "tokenizer_config.json")
         try:
             self._tokenizer: Any = _Fast(tokenizer_file=str(path), **settings)
             model = json.loads(path.read_text(encoding="utf-8"))["model"]
         except Exception as error:  # the Rust library raises bare Exceptions
-            raise CheckpointError(
-                f"{path} cannot be read ({error}). Download the checkpoint again."
-            ) from error
+            raise CheckpointError(f"{path} cannot be read ({error}). {AGAIN}") from error
         if template not in _STOP_WORDS:
             raise CheckpointError(f"This version does not know the chat template {template!r}.")
         vocabulary: dict[str, int] = self._tokenizer.get_vocab()
@@ -70,7 +73,7 @@ class Tokenizer:
         if lacking:
             raise CheckpointError(
                 f"{path} lacks Sa2VA's special tokens {', '.join(lacking)}: it belongs to another "
-                "model. Download the checkpoint again."
+                f"model. {AGAIN}"
             )
         self.seg = vocabulary[SEG]
         self.context = vocabulary[IMAGE_CONTEXT]
@@ -132,9 +135,7 @@ def _special_tokens(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
         named = {key: values[key] for key in _SPECIAL_KEYS if values.get(key) is not None}
     except (OSError, ValueError, AttributeError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error}). Download the checkpoint again."
-        ) from error
+        raise CheckpointError(f"{path} cannot be read ({error}). {AGAIN}") from error
     # A token is stored as its text, or as a dictionary with its text in it.
     return {k: v["content"] if isinstance(v, dict) else v for k, v in named.items()}
 

@@ -11,6 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_sa2va.cli import segment as segment_module
+from napari_sa2va.engine import shared_runner
 from napari_sa2va.model import Sa2VA
 
 if TYPE_CHECKING:
@@ -55,8 +57,13 @@ def test_three_files_that_agree(segment: Any, image_file: Path, tmp_path: Path) 
         assert overlay.size == (512, 512)
     assert "cells_labels.tif" in done.out
     # The tiny model's vocabulary has single letters only, so every word is news to it.
-    assert done.err.startswith("This model was not taught: Please, segment")
-    assert done.err.count("\n") == 1
+    *cut, taught = done.err.splitlines()
+    assert taught.startswith("This model was not taught: Please, segment")
+    # Nor does it know when to stop.
+    assert [line.split(" is cut off")[0] for line in cut] == [
+        "cells.png: the answer to 'the red cell'",
+        "cells.png: the answer to 'all blue cells'",
+    ]
 
 
 def test_json_is_the_only_thing_on_stdout(segment: Any, image_file: Path, tmp_path: Path) -> None:
@@ -75,6 +82,8 @@ def test_json_is_the_only_thing_on_stdout(segment: Any, image_file: Path, tmp_pa
     assert not (tmp_path / "out" / "cells_overlay.png").exists()
     (reply,) = image["replies"]
     assert reply["phrase"] == "the red cell"
+    assert reply["complete"]
+    assert reply["cut_off"]  # at the 16 tokens of these tests
     found = [label for label in reply["labels"] if label]
     assert found == [row["label"] for row in image["objects"]]
     assert image["objects"][0]["area"] is None  # a PNG does not say how large a pixel is
@@ -224,6 +233,35 @@ def test_a_folder_that_cannot_be_written(
     )
     assert done.code == 3
     assert "could not be written" in done.err
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    call: Any, image_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = call("segment", image_file, "--text", "x", "--model", tmp_path, "-o", tmp_path / "file")
+    assert done.code == 3  # not 4: the folder is no model, but nobody has looked
+    assert done.err.count("\n") == 1
+
+
+def test_an_image_that_is_done_with_is_forgotten(
+    segment: Any, image_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    monkeypatch.setattr(
+        segment_module,
+        "write_files",
+        lambda *_: held.append(shared_runner()._model._cache.bytes_held) or {},
+    )
+    assert segment(image_file, "--text", "the cell").code == 0
+    assert held[0] > 0
+    assert shared_runner()._model._cache.bytes_held == 0
+
+
+def test_a_folder_in_place_of_an_image_is_named(call: Any, tmp_path: Path) -> None:
+    done = call("segment", ".", "--text", "x", "-o", tmp_path)
+    assert done.code == 3
+    assert done.err.startswith(".: . is a folder")
 
 
 def test_quiet_says_nothing(segment: Any, image_file: Path) -> None:

@@ -157,7 +157,7 @@ def test_given_contrast_is_used_and_nothing_is_read(tmp_path: Path) -> None:
         ("missing.tif", None, "no file"),
         (".", None, "folder"),
         ("broken.tif", b"nonsense", "cannot be read"),
-        ("broken.png", b"nonsense", "cannot be read"),
+        ("broken.png", b"nonsense", "damaged, or of a kind"),
         ("broken.npy", b"nonsense", "cannot be read"),
         ("notes.txt", b"nonsense", "cannot be read"),
         ("empty.tif", b"", "cannot be read"),

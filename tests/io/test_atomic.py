@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.atomic import check_folder, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +38,13 @@ def test_what_the_system_refuses_is_said_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "file" / "out.csv"
     with pytest.raises(InvalidInput, match="could not be written"), replacing(path):
         pytest.fail("there is nothing to write to")
+    with pytest.raises(InvalidInput, match="could not be written"):
+        check_folder(path.parent)
+
+
+def test_a_folder_is_made_and_stays_empty(tmp_path: Path) -> None:
+    check_folder(tmp_path / "a" / "b")
+    assert not list((tmp_path / "a" / "b").iterdir())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
