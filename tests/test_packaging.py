@@ -22,20 +22,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 RUN_DEMO = 'python -m pip install ".[all]" && napari-sa2va demo'
 RUN_TESTS = 'python -m pip install -e ".[all,test]" && python -m pytest'
 
-# Modules whose package is not named by us but needed by one that is.
-COME_WITH = {
-    "PIL": "torchvision",
-    "imageio": "napari",
-    "packaging": "huggingface_hub",
-    "pint": "napari",
-    "platformdirs": "napari",
-    "psygnal": "napari",
-    "scipy": "scikit-image",
-    "tokenizers": "transformers",
-}
 # Only what an extra brings; code that needs it says so.
 OPTIONAL = {"training/curves.py": {"matplotlib"}}
-DISTRIBUTION_OF = {"skimage": "scikit-image"}
+# npe2 reads our manifest, napari makes widgets with magicgui, sam2 and transformers use torchvision.
+NEEDED_BY_OTHERS = {"magicgui", "npe2", "torchvision"}
+DISTRIBUTION_OF = {"PIL": "pillow", "skimage": "scikit-image"}
 
 
 def test_one_version() -> None:
@@ -116,8 +107,17 @@ def test_what_is_imported_is_declared() -> None:
     for path in PACKAGE.rglob("*.py"):
         optional = OPTIONAL.get(path.relative_to(PACKAGE).as_posix(), set())
         for module in imported_packages(path) - optional:
-            name = COME_WITH.get(module) or DISTRIBUTION_OF.get(module, module)
+            name = DISTRIBUTION_OF.get(module, module)
             assert name in declared, f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_every_dependency_is_imported_and_has_a_lower_bound() -> None:
+    used = set().union(*(imported_packages(path) for path in PACKAGE.rglob("*.py")))
+    names = {DISTRIBUTION_OF.get(module, module) for module in used}
+    for line in PROJECT["dependencies"]:
+        name = re.split(r"[<>=!~\[ ]", line)[0]
+        assert re.search(r">=|==", line), line
+        assert name in names | NEEDED_BY_OTHERS, f"{name} is declared and never imported"
 
 
 def test_package_data_is_there() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from napari_sa2va.model.checkpoint import (
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.network import Sa2VANetwork
 from napari_sa2va.model.shards import INDEX, SINGLE
+from napari_sa2va.zoo import find
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +86,23 @@ def test_published_checkpoints_fit_name_by_name(name: str) -> None:
         key: tuple(shape) for key, shape in shapes.items()
     }
     assert all(tensor.is_meta for tensor in network.state_dict().values())
+
+
+@pytest.mark.parametrize("name", ["Sa2VA-1B", "Sa2VA-4B"])
+def test_sa2va_i_is_the_same_with_a_second_decoder(name: str) -> None:
+    shapes = published_shapes()[name]
+    config = published_config(name, shapes)
+    prefix = "grounding_encoder.sam2_model.sam_mask_decoder"
+    decoder = {key: shape for key, shape in shapes.items() if key.startswith(f"{prefix}.")}
+    second = {key.replace(prefix, f"{prefix}_modified"): s for key, s in decoder.items()}
+    network = Sa2VANetwork.empty(config, original_decoder=True)
+    wanted = match_names(network, [*shapes, *second], name)
+    assert set(wanted) == {*shapes, *second}
+    # What the catalogue adds for the second decoder.
+    extra = sum(math.prod(shape) for shape in second.values())
+    plain, other = find(name), find(name.replace("Sa2VA", "Sa2VA-i"))
+    assert plain is not None and other is not None
+    assert other.parameters - plain.parameters == extra
 
 
 def test_every_weight_arrives(internvl: Sa2VA) -> None:
