@@ -24,7 +24,7 @@ RUN_TESTS = 'python -m pip install -e ".[all,test]" && python -m pytest'
 
 # Only what an extra brings; code that needs it says so.
 OPTIONAL = {"training/curves.py": {"matplotlib"}}
-# npe2 reads our manifest, napari makes widgets with magicgui, sam2 and transformers use torchvision.
+# npe2 reads our manifest, napari makes widgets with magicgui, sam2 resizes with torchvision.
 NEEDED_BY_OTHERS = {"magicgui", "npe2", "torchvision"}
 DISTRIBUTION_OF = {"PIL": "pillow", "skimage": "scikit-image"}
 

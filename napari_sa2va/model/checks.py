@@ -33,8 +33,12 @@ def check_question(
         )
 
 
-def check_image(image: NDArray[np.uint8]) -> None:
-    """Raise `InvalidInput` unless an array is an RGB image."""
+def check_image(image: object) -> None:
+    """Raise `InvalidInput` unless this is an array that holds an RGB image."""
+    if not isinstance(image, np.ndarray):
+        raise InvalidInput(
+            f"An image must be a numpy array, not {type(image).__name__}: try numpy.asarray(image)."
+        )
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise InvalidInput(
             "An image must be RGB in 8 bits, shape (height, width, 3), not "

@@ -151,9 +151,11 @@ class Sa2VA:
 
     def unload(self) -> None:
         """Free the weights and the cache; the model cannot be used afterwards."""
+        if self._network is None:
+            return
         self._cache.clear()
         self._network = None
-        del self._looking
+        del self._looking  # holds the network too
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

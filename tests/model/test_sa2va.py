@@ -154,6 +154,7 @@ def test_a_caller_between_parts_is_not_in_inference_mode(internvl: Sa2VA, cases:
         (np.zeros((8, 8, 4), np.uint8), TEXT, None, "must be RGB"),
         (np.zeros((8, 0, 3), np.uint8), TEXT, None, "must be RGB"),
         (np.zeros((8, 8, 3), np.float32), TEXT, None, "must be RGB"),
+        ([[[0, 0, 0]]], TEXT, None, r"numpy array, not list: try numpy\.asarray"),
         (np.zeros((8, 8, 3), np.uint8), "<image>\n ", None, "empty"),
         (np.zeros((8, 8, 3), np.uint8), "<image> and <image>", None, "once"),
         (None, "<image> what is it?", None, "once"),
@@ -243,6 +244,7 @@ def test_unloading(internvl_folder: Path) -> None:
     assert model.bytes_held == 0
     with pytest.raises(EngineError, match="unloaded"):
         model.answer(None, TEXT)
+    model.unload()  # as a dock and a notebook that share it may both do
 
 
 def test_choices_that_cannot_be_met(internvl_folder: Path, tmp_path: Path) -> None:
