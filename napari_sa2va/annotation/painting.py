@@ -10,7 +10,7 @@ import numpy as np
 from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -96,25 +96,20 @@ def match_parts(parts: NDArray[np.integer[Any]], count: int, before: Shape) -> l
         For each part the label of the earlier part that it shares most pixels with; each label is
         given once, larger overlaps first. None for a part that needs a new label.
     """
-    width = len(before.labels) + 1
-    codes = parts.astype(np.int64) * width + before.parts
-    overlaps = np.bincount(codes.ravel(), minlength=(count + 1) * width)
-    overlaps = overlaps.reshape(count + 1, width)[1:, 1:]
+    inside = (parts > 0) & (before.parts > 0)
+    width = len(before.labels)
+    # One number for each pair of a part now and a part before; how often it comes is the overlap.
+    codes = (parts[inside].astype(np.int64) - 1) * width + (before.parts[inside] - 1)
+    overlaps = np.bincount(codes)
+    pairs = np.flatnonzero(overlaps)
     found: list[int | None] = [None] * count
     given: set[int] = set()
-    for pair in _largest_first(overlaps):
-        part, earlier = divmod(pair, width - 1)
+    for pair in pairs[np.argsort(-overlaps[pairs], kind="stable")]:
+        part, earlier = divmod(int(pair), width)
         if found[part] is None and earlier not in given:
             found[part] = before.labels[earlier]
             given.add(earlier)
     return found
-
-
-def _largest_first(overlaps: NDArray[np.int64]) -> Sequence[int]:
-    """Return the flat indices of the pairs that share pixels."""
-    flat = overlaps.ravel()
-    order = np.argsort(-flat, kind="stable")
-    return [int(pair) for pair in order[: np.count_nonzero(flat)]]
 
 
 def check_room(label: int, dtype: np.dtype[Any]) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from psygnal import Signal
 from scipy import ndimage  # type: ignore[import-untyped]
 
 from napari_sa2va.annotation import ObjectRecord
-from napari_sa2va.annotation.masks import inner_point, logit, mean_probabilities, number_parts
+from napari_sa2va.annotation.masks import (
+    inner_point,
+    logit,
+    mean_probabilities,
+    middle_point,
+    number_parts,
+)
 from napari_sa2va.annotation.painting import Shape, match_parts
 from napari_sa2va.annotation.records import now
 from napari_sa2va.viewer.crop import cropped, on_labels
@@ -18,13 +24,16 @@ from napari_sa2va.viewer.draft import Draft
 from napari_sa2va.viewer.objects import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from napari_sa2va.annotation.masks import SoftMask
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
+
+# Of so many parts, captions need not sit at the best place: finding it takes 0.2 ms for each.
+_MANY: Final = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +103,7 @@ class LabelRun:
         self._draft = Draft(objects.labels, placement.index, replace=replace)
         self._found: list[FoundObject] = []
         self._steps: dict[float, list[Shape]] = {}  # threshold → what was committed at it
+        self._moved_since_commit = False
         objects.reverted.connect(self._on_revert)
 
     def close(self) -> None:
@@ -156,18 +166,21 @@ class LabelRun:
         if threshold == self.threshold:
             return
         self.threshold = threshold
+        self._moved_since_commit = True
         with self.objects.painting():
             for found in self._found:
                 found.shape = self._moved(found)
-                self.objects.put(_entries(found))
+                self.objects.put(_entries(found, self.objects.entry))
             self._draft.show(self._shapes())
 
     def commit(self) -> bool:
         """Make what is shown one undo step; return whether anything changed."""
         with self.objects.painting():
             changed = self._draft.commit()
-            for found in self._found:
-                self.objects.put(_entries(found))
+            if self._moved_since_commit:  # captions stay behind while a border is dragged
+                for found in self._found:
+                    self.objects.put(_entries(found))
+        self._moved_since_commit = False
         self._steps[self.threshold] = self._shapes()
         self._forget_passing_parts()
         return changed
@@ -218,26 +231,32 @@ class LabelRun:
         self.threshold_changed.emit(nearest)
 
 
-def _entries(found: FoundObject) -> list[Entry]:
-    """Describe the labels that a mask has now."""
+def _entries(found: FoundObject, known: Callable[[int], Entry | None] | None = None) -> list[Entry]:
+    """Describe the labels that a mask has now; the points of `known` ones are taken over."""
     spot, shape = found.spot, found.shape
     logits = on_labels(spot, found.soft.logits)
     scores = mean_probabilities(logits, shape.parts, len(shape.labels))
+    place = inner_point if len(shape.labels) <= _MANY else middle_point
     entries = []
     boxes = ndimage.find_objects(shape.parts, max_label=len(shape.labels))
     for number, (label, score, box) in enumerate(zip(shape.labels, scores, boxes, strict=True), 1):
         if box is None:  # no pixels at this threshold
             continue
-        row, column = inner_point(shape.parts[box] == number)
         top, left = spot.region.top + box[0].start, spot.region.left + box[1].start
         height, width = box[0].stop - box[0].start, box[1].stop - box[1].start
         sides = iter((slice(top, top + height), slice(left, left + width)))
-        point = iter((top + row, left + column))
+        earlier = None if known is None else known(label)
+        if earlier is not None:
+            point = earlier.point
+        else:
+            row, column = place(shape.parts[box] == number)
+            inner = iter((top + row, left + column))
+            point = tuple(next(inner) if at is None else float(at) for at in spot.index)
         entries.append(
             Entry(
                 record=replace(found.record, label=label, score=score),
                 where=tuple(next(sides) if at is None else at for at in spot.index),
-                point=tuple(next(point) if at is None else float(at) for at in spot.index),
+                point=point,
             )
         )
     return entries
@@ -245,7 +264,8 @@ def _entries(found: FoundObject) -> list[Entry]:
 
 def _remember(memory: Shape, shape: Shape) -> Shape:
     """Add the pixels of a shape that no label had before."""
-    labels = memory.labels + tuple(x for x in shape.labels if x not in set(memory.labels))
+    known = set(memory.labels)
+    labels = memory.labels + tuple(label for label in shape.labels if label not in known)
     numbers = {label: number for number, label in enumerate(labels, start=1)}
     renumbered = np.array([0, *(numbers[label] for label in shape.labels)], dtype=np.int32)
     parts = np.where(memory.parts == 0, renumbered[shape.parts], memory.parts)

@@ -166,8 +166,7 @@ class Sa2VAWidget(QWidget):
 
     def _on_busy(self, busy: bool) -> None:
         self.ask.set_busy(busy)
-        if not busy:
-            self.model.refresh()
+        self.model.refresh(loading=busy)
 
     def _on_model_ready(self, ready: ModelReady) -> None:
         self.model.show_ready(ready, self.model.choice)

@@ -163,8 +163,14 @@ class ModelPanel(QWidget):
         self._ready, self._ready_choice = ready, choice
         self.refresh()
 
-    def refresh(self) -> None:
-        """Say where the chosen model is, and what memory is held."""
+    def refresh(self, *, loading: bool = False) -> None:
+        """Say where the chosen model is, and what memory is held.
+
+        Parameters
+        ----------
+        loading : bool
+            A run has begun, which loads the model if it is not there.
+        """
         held = self._runner.bytes_held
         self.unload.setEnabled(held > 0)
         self.clear.setEnabled(held > 0)
@@ -172,6 +178,8 @@ class ModelPanel(QWidget):
         if held and self._ready is not None and self._ready_choice == self.choice:
             where = f"{self._ready.device}, {self._ready.dtype}"
             self.state.setText(f"{self.short_name} · ready on {where}")
+        elif loading:
+            self.state.setText(f"{self.short_name} · loading")
         elif self.name == DEMO:
             self.state.setText("Demo · on this machine · loads with the first run")
         else:

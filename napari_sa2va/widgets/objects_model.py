@@ -31,17 +31,16 @@ class ObjectsModel(QAbstractTableModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._rows: list[ObjectRecord] = []
-        self._colours: list[QColor] = []
+        self._objects: LabelObjects | None = None
         self._unit = "pixel"
 
     def set_objects(self, objects: LabelObjects | None) -> None:
         """Take the rows over."""
         rows = [] if objects is None else objects.rows()
-        colours = [] if objects is None else [_colour(objects, row.label) for row in rows]
         same = [row.label for row in rows] == [row.label for row in self._rows]
         if not same:
             self.beginResetModel()
-        self._rows, self._colours = rows, colours
+        self._rows, self._objects = rows, objects
         self._unit = rows[0].area_unit if rows else "pixel"
         if not same:
             self.endResetModel()
@@ -81,7 +80,7 @@ class ObjectsModel(QAbstractTableModel):
             return _sorted_by(record, column)
         if role == Qt.ItemDataRole.DecorationRole and column is Column.LABEL:
             swatch = QPixmap(10, 10)
-            swatch.fill(self._colours[index.row()])
+            swatch.fill(self._colour(record.label))
             return swatch
         if role == Qt.ItemDataRole.TextAlignmentRole and column in (Column.SCORE, Column.AREA):
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -89,10 +88,10 @@ class ObjectsModel(QAbstractTableModel):
             return _tip(record)
         return None
 
-
-def _colour(objects: LabelObjects, label: int) -> QColor:
-    colour = objects.labels.get_color(label)
-    return QColor(0, 0, 0, 0) if colour is None else QColor.fromRgbF(*map(float, colour))
+    def _colour(self, label: int) -> QColor:
+        # Asked for the rows in view only: napari takes a while for thousands of labels.
+        colour = None if self._objects is None else self._objects.labels.get_color(label)
+        return QColor(0, 0, 0, 0) if colour is None else QColor.fromRgbF(*map(float, colour))
 
 
 def _shown(record: ObjectRecord, column: Column) -> str:

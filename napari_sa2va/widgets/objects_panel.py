@@ -86,6 +86,7 @@ class ObjectsPanel(QWidget):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(Column.PHRASE, QHeaderView.ResizeMode.Stretch)
+        header.setResizeContentsPrecision(50)  # rows looked at: all of thousands would take long
         header.setMinimumSectionSize(28)
         header.setHighlightSections(False)
 

@@ -69,6 +69,9 @@ class OptionsPanel(QWidget):
 
     def set_targets(self, layers: Sequence[Labels]) -> None:
         """Offer layers to write to; the choice stays while its layer is there."""
+        offered = [self.target.itemData(row) for row in range(1, self.target.count())]
+        if self.target.count() and offered == list(layers):
+            return
         chosen = self.target.currentData()
         self.target.clear()
         self.target.addItem("the image's own layer", None)

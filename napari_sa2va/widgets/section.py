@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+_ARROW_WIDTH: Final = 24
 
 
 class Section(QWidget):
@@ -73,6 +78,17 @@ class Section(QWidget):
         self._write_title()
         self.toggled.emit(unfolded)
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Shorten the summary to the new width."""
+        super().resizeEvent(event)
+        self._write_title()
+
     def _write_title(self) -> None:
         folded = not self.unfolded and self._summary
-        self.header.setText(f"{self.title} · {self._summary}" if folded else self.title)
+        text = f"{self.title} · {self._summary}" if folded else self.title
+        font = QFont(self.header.font())
+        font.setBold(True)
+        room = self.header.width() - _ARROW_WIDTH
+        elided = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, room)
+        self.header.setText(elided if room > _ARROW_WIDTH else text)
+        self.header.setToolTip(text if elided != text else "")

@@ -131,16 +131,15 @@ class SourcePanel(QWidget):
     def look_at(self) -> LookAt:
         """Which part of the plane."""
         choice = self.look_at_choice.currentData()
-        if choice != "rectangle":
-            return choice
-        if self._rectangles is None or self._rectangles not in self._viewer.layers:
-            self._rectangles = add_rectangle_layer(self._viewer, self.images)
-        return self._rectangles
+        return self._rectangles if choice == "rectangle" and self._rectangles else choice
 
     # --- following the viewer ---
 
     def refresh_layers(self) -> None:
         """List the image layers anew; the choice stays while its layer is there."""
+        if self._rectangles is not None and self._rectangles not in self._viewer.layers:
+            self._rectangles = None  # deleted: no rectangle, so the whole plane again
+            self.look_at_choice.setCurrentIndex(0)
         images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
         chosen = self.image.currentData()
         if chosen not in images:
@@ -193,11 +192,13 @@ class SourcePanel(QWidget):
         self._on_view()
 
     def _on_look_at(self) -> None:
-        if self.look_at_choice.currentData() == "rectangle" and self.images:
-            rectangles = self.look_at
-            if isinstance(rectangles, Shapes) and not rectangles.data:
-                self._viewer.layers.selection.active = rectangles
-                rectangles.mode = "add_rectangle"
+        if self.look_at_choice.currentData() == "rectangle":
+            if self._rectangles is None:
+                self._rectangles = add_rectangle_layer(self._viewer, self.images)
+                self._watch(self.images)
+            elif not self._rectangles.data:
+                self._viewer.layers.selection.active = self._rectangles
+                self._rectangles.mode = "add_rectangle"
         self._on_view()
 
     def _watch(self, layers: tuple[Image, ...] | list[Image]) -> None:

@@ -11,6 +11,7 @@ from napari_sa2va.annotation.masks import (
     inner_point,
     logit,
     mean_probabilities,
+    middle_point,
     number_parts,
     resize_bilinear,
 )
@@ -92,3 +93,9 @@ def test_bounding_box() -> None:
     assert bounding_box(mask) == (slice(0, 0), slice(0, 0))
     mask[2, 5] = mask[4, 3] = True
     assert bounding_box(mask) == (slice(2, 5), slice(3, 6))
+
+
+def test_middle_point_lies_on_the_mask() -> None:
+    ring = np.abs(blob()) < 2
+    row, column = middle_point(ring)
+    assert ring[int(row), int(column)]
