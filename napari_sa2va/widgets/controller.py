@@ -327,6 +327,9 @@ class RunController:
                 "has labels already. “Replace” would give its pixels to the new label."
             )
             run.notes.append(Message(text, "warning"))
+        if not event.complete and not run.cancelled.is_set():
+            text = "The answer did not end by itself and was cut off at the greatest length."
+            run.notes.append(Message(text, "warning"))
         if event.unknown_words:
             text = unknown_words(event.unknown_words, run.asked.model.name)
             run.notes.append(Message(text, "warning"))

@@ -60,6 +60,7 @@ class Sa2VAWidget(QWidget):
         # napari hands plugins a proxy that wraps layers too, and those are compared here.
         self._viewer: Any = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._runner = runner or shared_runner()
+        self._runner.cache_bytes = int(setting("cache", "megabytes", "2048")) * 10**6
         self._state = DockState.load()
         self._results = results_of(self._viewer)
         self.controller = RunController(self._viewer, self._results, self._runner)

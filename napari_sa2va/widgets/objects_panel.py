@@ -83,12 +83,15 @@ class ObjectsPanel(QWidget):
         self.show_objects(None)
 
     def _size_columns(self) -> None:
+        """Leave the phrase what the numbers do not need; Qt's own sizing gives them too much."""
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(Column.PHRASE, QHeaderView.ResizeMode.Stretch)
-        header.setResizeContentsPrecision(50)  # rows looked at: all of thousands would take long
         header.setMinimumSectionSize(28)
         header.setHighlightSections(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setSectionResizeMode(Column.PHRASE, QHeaderView.ResizeMode.Stretch)
+        texts = {Column.LABEL: "■ 9999", Column.SCORE: "Score 0", Column.AREA: "Area µm² 0"}
+        for column, text in texts.items():
+            self.table.setColumnWidth(column, self.fontMetrics().horizontalAdvance(text) + 8)
 
     @property
     def objects(self) -> LabelObjects | None:

@@ -130,6 +130,23 @@ def test_cancel_by_click_ends_soon(dock: Any, qtbot: Any) -> None:
     assert "Cancelled" in dock.messages.text
 
 
+def test_a_folder_that_is_no_checkpoint(dock: Any, qtbot: Any, tmp_path: Any) -> None:
+    layers = list(dock._viewer.layers)
+    dock.model.name = str(tmp_path)
+    type_and_run(dock, qtbot, PHRASE)
+    assert dock.messages.level == "error"
+    assert "config.json" in dock.messages.text
+    assert list(dock._viewer.layers) == layers
+    (tmp_path / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    type_and_run(dock, qtbot, PHRASE)
+    assert dock.messages.level == "error"
+    assert list(dock._viewer.layers) == layers
+    dock.model.name = "demo"
+    type_and_run(dock, qtbot, PHRASE)
+    assert dock.messages.level != "error"
+    assert labels_of(dock).data.any()
+
+
 class Heartbeat:
     """Gaps between ticks of a timer: how long the window could not answer."""
 

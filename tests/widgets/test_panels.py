@@ -179,6 +179,11 @@ def test_a_rectangle_is_looked_at(dock: Any, run: Any, runner: Any, qtbot: Any) 
     assert labels.data.shape == (96, 96)
     assert labels.data[round(0.3 * 96), round(0.7 * 96)] == 1
     assert source.images == (viewer.layers["disks"],)
+    viewer.layers.remove(shapes)
+    assert choice.currentData() == "whole"
+    assert "Look here" not in viewer.layers
+    run("the red disks")
+    assert runner.requests[-1].frames.shape == (96, 96)
 
 
 def test_what_the_model_sees_is_shown(dock: Any, qtbot: Any) -> None:

@@ -132,7 +132,8 @@ def test_three_dimensional_view(dock: Any, run: Any, runner: Any) -> None:
     assert runner.requests == []
 
 
-def test_complex_and_empty_data(dock: Any, run: Any) -> None:
+def test_data_without_a_picture(dock: Any, run: Any) -> None:
+    # Complex images are refused too, but napari itself fails to open them.
     dock._viewer.layers.clear()
     dock._viewer.add_image(np.full((16, 16), np.nan), name="nothing", contrast_limits=(0, 1))
     run("the red disk")
