@@ -50,7 +50,7 @@ def draw_turns(scene: Scene, rng: np.random.Generator, count: int) -> list[Turn]
     turns: list[Turn] = []
     while len(turns) < count:
         draw = rng.random()
-        if draw < 0.80:
+        if draw < 0.68:
             turn = _referring(scene, rng)
         elif draw < 0.92:
             turn = _region(scene, rng)

@@ -39,6 +39,8 @@ class ColourRunner:
         self.requests: list[Request] = []
         self.threads: set[int] = set()
         self.bytes_held = 0
+        self.cache_bytes = 0
+        self.complete = True
         self.error: Exception | None = None
         self.paused_at: Callable[[Event], bool] | None = None
         self.reached = threading.Event()
@@ -85,7 +87,8 @@ class ColourRunner:
             for name in names:
                 yield self._mask(index, question.phrase or "", image, COLOURS[name])
             unknown = tuple(w for w in question.text.split() if w.startswith("zz"))
-            yield QuestionDone(index, answer, ((0, 0),) * len(names), len(names), unknown)
+            spans = ((0, 0),) * len(names)
+            yield QuestionDone(index, answer, spans, len(names), unknown, self.complete)
         yield RunDone(0.1, False)
 
     @staticmethod

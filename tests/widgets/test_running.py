@@ -92,6 +92,17 @@ def test_unknown_words_are_named(dock: Any, run: Any) -> None:
     assert "The demo model does not know the word “zzebra”" in dock.messages.text
 
 
+def test_an_answer_that_was_cut_off_is_told(dock: Any, run: Any, runner: Any) -> None:
+    runner.complete = False
+    run("the red disks")
+    assert dock.messages.level == "warning"
+    assert "cut off" in dock.messages.text
+
+
+def test_the_cache_is_as_large_as_the_settings_say(dock: Any, runner: Any) -> None:
+    assert runner.cache_bytes == 2048 * 10**6
+
+
 def test_the_same_phrase_twice_warns_first(dock: Any, run: Any, runner: Any, qtbot: Any) -> None:
     run("the red disks")
     before = labels_of(dock).data.copy()
