@@ -1,15 +1,18 @@
-"""Records by label, and the data frame that napari shows of them."""
+"""Records by label, and the data frame that napari shows of them.
+
+pandas is imported when it is needed: the dock opens sooner without.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
 from napari_sa2va.annotation.records import ObjectRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    import pandas as pd
 
 MAX_ROWS: Final = 10_000
 """Up to this label, row i of the data frame describes label i."""
@@ -73,6 +76,8 @@ class ObjectTable:
             features table takes the selected label for a row number. Labels without a record have
             empty rows. Beyond that, one row per record; the column ``index`` tells the label.
         """
+        import pandas as pd
+
         foreign = None if others is None else _foreign_columns(others)
         known = set(self._records)
         top = max(known if foreign is None else known | set(foreign.index), default=0)
@@ -94,6 +99,8 @@ def records_in(features: pd.DataFrame) -> list[ObjectRecord]:
 
     Rows without a phrase, and tables of others, give none.
     """
+    import pandas as pd
+
     if not set(COLUMNS) <= set(features.columns):
         return []
     records = []

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 from napari.experimental import link_layers
 from napari.layers import Points
 
@@ -15,6 +14,7 @@ from napari_sa2va.viewer.labels import METADATA
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import pandas as pd
     from napari.layers import Labels
 
 MOST_PER_PLANE: Final = 100
@@ -145,6 +145,8 @@ def newest_per_plane(captions: Iterable[Caption]) -> list[Caption]:
 
 
 def _features(captions: Sequence[Caption]) -> pd.DataFrame:
+    import pandas as pd
+
     return pd.DataFrame(
         {
             "label": pd.Series([caption.label for caption in captions], dtype="int64"),

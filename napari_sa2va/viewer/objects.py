@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
-from scipy import ndimage  # type: ignore[import-untyped]
 
 from napari_sa2va.annotation import ObjectRecord, ObjectTable
-from napari_sa2va.annotation.masks import inner_point
+from napari_sa2va.annotation.masks import inner_point, part_boxes
 from napari_sa2va.annotation.painting import check_room
 from napari_sa2va.annotation.records import same_phrase
 from napari_sa2va.annotation.table import records_in
@@ -61,7 +60,7 @@ def described(labels: Labels) -> Iterator[Entry]:
     if not records or labels.multiscale:
         return
     data = np.asarray(labels.data)
-    boxes = ndimage.find_objects(data, max_label=max(record.label for record in records))
+    boxes = part_boxes(data, max(record.label for record in records))
     for record in records:
         box = boxes[record.label - 1] if record.label > 0 else None
         if box is None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from psygnal import Signal
-from scipy import ndimage  # type: ignore[import-untyped]
 
 from napari_sa2va.annotation import ObjectRecord
 from napari_sa2va.annotation.masks import (
@@ -16,6 +15,7 @@ from napari_sa2va.annotation.masks import (
     mean_probabilities,
     middle_point,
     number_parts,
+    part_boxes,
 )
 from napari_sa2va.annotation.painting import Shape, match_parts
 from napari_sa2va.annotation.records import now
@@ -238,7 +238,7 @@ def _entries(found: FoundObject, known: Callable[[int], Entry | None] | None = N
     scores = mean_probabilities(logits, shape.parts, len(shape.labels))
     place = inner_point if len(shape.labels) <= _MANY else middle_point
     entries = []
-    boxes = ndimage.find_objects(shape.parts, max_label=len(shape.labels))
+    boxes = part_boxes(shape.parts, len(shape.labels))
     for number, (label, score, box) in enumerate(zip(shape.labels, scores, boxes, strict=True), 1):
         if box is None:  # no pixels at this threshold
             continue

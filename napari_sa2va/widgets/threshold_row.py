@@ -35,7 +35,8 @@ class ThresholdRow(QWidget):
             "Each move is one undo step."
         )
         self.value = QLabel()
-        self.value.setMinimumWidth(self.fontMetrics().horizontalAdvance("0.00 "))
+        # With room for the padding of napari's themes, which come later.
+        self.value.setMinimumWidth(self.fontMetrics().horizontalAdvance("0.00") + 16)
         # Moves by keys, the wheel or a click beside the handle have no end but a pause.
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import GeneratorWorker
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from napari_sa2va.engine.runner import Runner
 
 
+# For the masks' labels and rows; imported here, the window need not wait for them.
+_NEEDED_SOON: Final = ("pandas", "scipy.ndimage")
 _LOOK_UP_SECONDS: Final = 0.05
 
 
@@ -86,6 +89,8 @@ def steps(
         try:
             yield ModelLoading("Loading")
             load_triton_apart()
+            for needed in _NEEDED_SOON:
+                import_module(needed)
             request = make_request()
             yield QuestionsMade(request.questions)
             for event in runner.run(request, cancelled):

@@ -316,6 +316,7 @@ def test_nothing_is_clipped_at_320_pixels(dock: Any, run: Any, theme: str, qtbot
         section.unfold(True)
     run("the red disks\nthe green disk\na purple zzebra")
     dock.resize(WIDTH, 900)
+    qtbot.wait(50)  # for the layout to settle
     inside = dock.findChild(QScrollArea).widget()
     assert inside.minimumSizeHint().width() <= WIDTH
     for child in inside.findChildren(QWidget):
