@@ -67,6 +67,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    """Forget after a test what its dock would remember: the next one starts like a new user's."""
+    yield
+    for file in Path(_SETTINGS).glob("napari-sa2va-dock.json"):
+        file.unlink()
+
+
+@pytest.fixture(autouse=True)
 def no_worker_left() -> Iterator[None]:
     """Fail a test that ends while one of its napari (superqt) workers still runs."""
     yield

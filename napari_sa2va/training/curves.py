@@ -22,7 +22,8 @@ def draw_curves(log: Path, picture: Path) -> None:
         series = [(row["minutes"], row[name]) for row in rows if name in row]
         axes = figures if "IoU" in name else losses
         axes.plot(*zip(*series, strict=True), label=name, linewidth=1)
-    losses.set(yscale="log", ylabel="loss, weighted")
+    # The presence loss falls by ten orders of magnitude; the others are what is looked at.
+    losses.set(yscale="log", ylabel="loss, weighted", ylim=(5e-3, None))
     figures.set(xlabel="minutes", ylabel="IoU on training batches, words given", ylim=(0, 1))
     for axes in (losses, figures):
         axes.grid(alpha=0.3)

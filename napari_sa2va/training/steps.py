@@ -128,24 +128,23 @@ def image_step(network: Sa2VANetwork, heads: AuxiliaryHeads, batch: Batch) -> St
     losses["prompt match"] = 2 * heads.prompt_match(
         states[image, place], trunk[image], batch.prompt_masks
     )
-    image, place = sequences.seg_at.unbind(1)
-    seg = states[image, place]
-    embeddings = network.text_hidden_fcs(seg)
-    target = batch.seg_masks[:, 0]
-    losses["seg match"] = 2 * heads.seg_match(seg, trunk[image], target)
-    losses["embedding match"] = 2 * heads.embedding_match(embeddings, plain[image], target)
-    logits, ious, score = decode_masks(network, features, image, language=embeddings)
-    losses["mask"] = mask_loss(logits, ious, target)
-    point_logits, point_ious, point_score = decode_masks(
+    point_logits, point_ious, score = decode_masks(
         network, features, batch.point_image, points=(batch.points, batch.point_labels)
     )
     losses["points"] = 0.5 * mask_loss(point_logits, point_ious, batch.point_masks)
-    present = torch.cat([score, point_score])
-    losses["presence"] = 0.05 * F.softplus(-present).mean()
-    figures = {
-        "mask IoU": chosen_iou(logits, ious, target),
-        "point IoU": chosen_iou(point_logits, point_ious, batch.point_masks),
-    }
+    losses["presence"] = 0.05 * F.softplus(-score).mean()
+    figures = {"point IoU": chosen_iou(point_logits, point_ious, batch.point_masks)}
+    if len(sequences.seg_at):  # else every object asked for is absent
+        image, place = sequences.seg_at.unbind(1)
+        seg = states[image, place]
+        embeddings = network.text_hidden_fcs(seg)
+        target = batch.seg_masks[:, 0]
+        losses["seg match"] = 2 * heads.seg_match(seg, trunk[image], target)
+        losses["embedding match"] = 2 * heads.embedding_match(embeddings, plain[image], target)
+        logits, ious, score = decode_masks(network, features, image, language=embeddings)
+        losses["mask"] = mask_loss(logits, ious, target)
+        losses["presence"] = losses["presence"] + 0.05 * F.softplus(-score).mean()
+        figures["mask IoU"] = chosen_iou(logits, ious, target)
     return StepResult(losses, figures)
 
 
