@@ -21,7 +21,7 @@ from napari_sa2va.annotation.painting import Shape, match_parts
 from napari_sa2va.annotation.records import now
 from napari_sa2va.viewer.crop import cropped, on_labels
 from napari_sa2va.viewer.draft import Draft
-from napari_sa2va.viewer.objects import Entry
+from napari_sa2va.viewer.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
 from psygnal import Signal
@@ -14,7 +12,6 @@ from napari_sa2va.annotation import Conversation
 from napari_sa2va.annotation.conversation import name_objects
 from napari_sa2va.engine import (
     Looking,
-    ModelChoice,
     ModelLoading,
     ModelReady,
     QuestionDone,
@@ -28,86 +25,15 @@ from napari_sa2va.engine import (
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer import snapshot
 from napari_sa2va.viewer.run import LabelRun
-from napari_sa2va.widgets.messages import Message, already_there, unknown_words
+from napari_sa2va.widgets.asked import NOTHING_TYPED, ActiveRun, Asked
+from napari_sa2va.widgets.messages import Message, already_there, combined, unknown_words
 from napari_sa2va.widgets.worker import MaskPrepared, QuestionsMade, RunWorker, steps
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels
-
-    from napari_sa2va.engine import Event, Question, Runner
-    from napari_sa2va.viewer import LookAt, PlaneSnapshot
+    from napari_sa2va.engine import Event, Runner
     from napari_sa2va.viewer.results import Results
 
 _WRITE_MILLISECONDS: Final = 300
-NOTHING_TYPED: Final = {
-    "segment": "Type what to segment, for example: the large red cell.",
-    "ask": "Type a question, for example: What is in this image?",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """All that Run sends: what is looked at, by whom, what is asked, where results go.
-
-    Attributes
-    ----------
-    text : str
-        As typed.
-    mode : str
-        ``"segment"``: expressions, one a line; ``"ask"``: one question, word for word.
-    images : tuple of Image
-        Ticked layers.
-    look_at : LookAt
-        Which part of the plane.
-    model : ModelChoice
-        Which model, where.
-    target : Labels or None
-        Where results go; None for a layer that belongs to the image.
-    replace : bool
-        Whether masks take the pixels of labels that were there before.
-    split : bool
-        Whether each connected part becomes a label of its own.
-    """
-
-    text: str
-    mode: Literal["segment", "ask"]
-    images: tuple[Image, ...]
-    look_at: LookAt
-    model: ModelChoice
-    target: Labels | None = None
-    replace: bool = False
-    split: bool = False
-
-    @property
-    def lines(self) -> list[str]:
-        """What was typed, line by line, without blank ones."""
-        return [line.strip() for line in self.text.splitlines() if line.strip()]
-
-
-@dataclass(slots=True)
-class ActiveRun:
-    """A run that is under way.
-
-    Attributes
-    ----------
-    labels : dict
-        For each question, the labels of its masks in order.
-    notes : list of Message
-        To be told when the run is over.
-    reason : str
-        Why it was cancelled.
-    """
-
-    asked: Asked
-    plane: PlaneSnapshot
-    questions: tuple[Question, ...] = ()
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    handled: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    result: LabelRun | None = None
-    labels: dict[int, list[tuple[int, ...]]] = field(default_factory=dict)
-    notes: list[Message] = field(default_factory=list)
-    reason: str = ""
-    worker: Any = None
 
 
 class RunController:
@@ -350,7 +276,7 @@ class RunController:
         self.busy_changed.emit(False)
         self.stage.emit("", None)
         if run.notes:
-            self.told.emit(_summary(run.notes))
+            self.told.emit(combined(run.notes))
 
     def _keep(self, result: LabelRun) -> None:
         """Make the masks of a run one undo step, under the user's Ctrl+Z."""
@@ -384,11 +310,3 @@ class RunController:
                 self._run.result.close()
                 self._run.result = None
                 self.cancel("The labels layer was deleted, so the run was ended.")
-
-
-def _summary(notes: list[Message]) -> Message:
-    """Put the notes of a run into one message, as grave as the gravest."""
-    order = ("info", "warning", "error")
-    level = max((note.level for note in notes), key=order.index)
-    texts = dict.fromkeys(note.text for note in notes)
-    return Message("\n".join(texts), level)

@@ -17,8 +17,9 @@ from napari_sa2va.viewer import snapshot
 from napari_sa2va.viewer.labels import suitable_targets
 from napari_sa2va.viewer.results import results_of
 from napari_sa2va.widgets.ask_panel import AskPanel
+from napari_sa2va.widgets.asked import Asked
 from napari_sa2va.widgets.canvas_keys import CanvasKeys
-from napari_sa2va.widgets.controller import Asked, RunController
+from napari_sa2va.widgets.controller import RunController
 from napari_sa2va.widgets.memory import DockState, setting
 from napari_sa2va.widgets.message_bar import MessageBar
 from napari_sa2va.widgets.model_panel import ModelPanel

@@ -52,3 +52,11 @@ def unknown_words(words: tuple[str, ...], model: str) -> str:
     """Warn that a model spells words letter by letter."""
     listed = ", ".join(f"“{word}”" for word in words)
     return f"The {model} model does not know the word{'s' * (len(words) > 1)} {listed}."
+
+
+def combined(notes: list[Message]) -> Message:
+    """Put the notes of a run into one message, as grave as the gravest."""
+    order = ("info", "warning", "error")
+    level = max((note.level for note in notes), key=order.index)
+    texts = dict.fromkeys(note.text for note in notes)
+    return Message("\n".join(texts), level)

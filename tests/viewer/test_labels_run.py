@@ -368,3 +368,26 @@ def test_what_an_earlier_dock_noted_is_read_back() -> None:
     for label in (1, 2):
         assert again.entry(label).plane == (1, None, None)
         np.testing.assert_allclose(again.entry(label).point, scene.objects.entry(label).point)
+
+
+def test_labels_on_disk_are_written_and_undone() -> None:
+    zarr = pytest.importorskip("zarr")
+    scene = Scene((3, SIDE, SIDE))
+    stored = zarr.zeros((3, SIDE, SIDE), dtype="uint16", chunks=(1, 32, 32))
+    own = scene.viewer.add_labels(stored)
+    scene.viewer.dims.set_current_step(0, 1)
+    objects = LabelObjects(scene.viewer, own)
+    placement = snapshot(scene.viewer, [scene.image]).placement
+    run = LabelRun(objects, placement, replace=False, split=False, model="demo")
+    assert run.add(soft_disk((30, 30, 8)), "a", 0.9) == (1,)
+    run.commit()
+    written = stored[:]
+    assert written[1].any()
+    assert not written[0].any()
+    run.move_border(0.8)
+    run.commit()
+    own.undo()
+    assert np.array_equal(stored[:], written)
+    own.undo()
+    assert not stored[:].any()
+    assert objects.rows() == []
