@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def gaps_during(wait: Any) -> list[float]:
     timer.start()
     wait()
     timer.stop()
-    pairs = zip(ticks, ticks[1:], strict=False)
+    pairs = pairwise(ticks)
     return sorted(((later - earlier) * 1000 for earlier, later in pairs), reverse=True)
 
 

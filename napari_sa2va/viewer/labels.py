@@ -21,6 +21,14 @@ METADATA: Final = "napari_sa2va"
 """Key in ``layer.metadata`` of what tells our layers from others."""
 
 
+def warm_up() -> None:
+    """Have napari load what its first Labels layer needs, half a second of numba above all.
+
+    Safe in any thread: the layer belongs to no viewer.
+    """
+    Labels(np.zeros((1, 1), dtype=np.int32))
+
+
 def own_labels(viewer: Any, images: Sequence[Image], shape: tuple[int, ...]) -> Labels | None:
     """Return the Labels layer made earlier for any of these image layers, if it is still there.
 

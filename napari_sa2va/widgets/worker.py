@@ -12,6 +12,7 @@ from napari_sa2va.annotation.masks import SoftMask
 from napari_sa2va.engine.events import MaskFound, ModelLoading
 from napari_sa2va.engine.linker import load_triton_apart
 from napari_sa2va.errors import EngineError
+from napari_sa2va.viewer.labels import warm_up
 
 if TYPE_CHECKING:
     import threading
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from napari_sa2va.engine.runner import Runner
 
 
-# For the masks' labels and rows; imported here, the window need not wait for them.
 _NEEDED_SOON: Final = ("pandas", "scipy.ndimage")
 _LOOK_UP_SECONDS: Final = 0.05
 
@@ -89,8 +89,10 @@ def steps(
         try:
             yield ModelLoading("Loading")
             load_triton_apart()
+            # For the masks' labels and rows; loaded here, the window need not wait for them.
             for needed in _NEEDED_SOON:
                 import_module(needed)
+            warm_up()
             request = make_request()
             yield QuestionsMade(request.questions)
             for event in runner.run(request, cancelled):
