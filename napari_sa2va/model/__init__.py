@@ -38,6 +38,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Prompts, configurations and results need no torch, which takes seconds to import.
     if name == "Sa2VA":
+        from napari_sa2va.model.linker import load_triton_apart
+
+        load_triton_apart()  # before anything imports transformers
         from napari_sa2va.model.sa2va import Sa2VA
 
         return Sa2VA

@@ -10,7 +10,6 @@ from napari.qt.threading import GeneratorWorker
 
 from napari_sa2va.annotation.masks import SoftMask
 from napari_sa2va.engine.events import MaskFound, ModelLoading
-from napari_sa2va.engine.linker import load_triton_apart
 from napari_sa2va.errors import EngineError
 from napari_sa2va.viewer.labels import warm_up
 
@@ -88,7 +87,6 @@ def steps(
     def run() -> Iterator[Event | MaskPrepared | QuestionsMade]:
         try:
             yield ModelLoading("Loading")
-            load_triton_apart()
             # For the masks' labels and rows; loaded here, the window need not wait for them.
             for needed in _NEEDED_SOON:
                 import_module(needed)

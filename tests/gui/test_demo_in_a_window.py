@@ -12,7 +12,6 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_sa2va.engine import Runner
-from napari_sa2va.engine.linker import load_triton_apart
 from napari_sa2va.samples import SAMPLE_EXPRESSIONS, cells
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ PHRASE = SAMPLE_EXPRESSIONS[0]
 @pytest.fixture(scope="module")
 def runner() -> Iterator[Runner]:
     """One runner for all tests here: the model is loaded once."""
-    load_triton_apart()
     runner = Runner()
     yield runner
     runner.unload()
