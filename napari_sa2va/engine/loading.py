@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sa2va.engine.events import ModelLoading
+from napari_sa2va.engine.imports import uncollected
+from napari_sa2va.model.linker import load_torch_libraries
 from napari_sa2va.zoo import check_fits, resolve
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ def load_model(
 
     folder = resolve(choice.name, progress, stopped)
     report(ModelLoading("Loading PyTorch"))
-    check_fits(folder, choice.device, choice.dtype)  # the first to import torch, which takes time
-    from napari_sa2va.model import Sa2VA
+    with uncollected():
+        load_torch_libraries()
+        check_fits(folder, choice.device, choice.dtype)  # the first to import torch
+        from napari_sa2va.model import Sa2VA
 
     return Sa2VA.from_pretrained(folder, choice.device, choice.dtype, progress, stopped)

@@ -1,11 +1,36 @@
-"""Keeping two copies of LLVM in one process apart."""
+"""Loading shared libraries: two copies of LLVM kept apart, and large ones beside other threads."""
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
 import os
 import sys
+from pathlib import Path
+from typing import Final
+
+# In the order of their dependencies: CUDA's and MKL's own, torch's base, its kernels, its bindings.
+_TORCH_LIBRARIES: Final = ("libtorch_global_deps.so", "libtorch_cpu.so", "libtorch_python.so")
+
+
+def load_torch_libraries() -> None:
+    """Load torch's shared libraries, which a later import of torch then finds loaded.
+
+    Python keeps all threads waiting while it loads a library for an import, 0.4 to 1.6 s for
+    torch's; a call through ctypes lets them run. On Linux; elsewhere it was not tried.
+    """
+    if not sys.platform.startswith("linux") or "torch" in sys.modules:
+        return
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return
+    dlopen = ctypes.CDLL(None).dlopen
+    dlopen.restype, dlopen.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int)
+    for name in _TORCH_LIBRARIES:
+        # As torch opens them. Of one that cannot be loaded the import of torch will tell.
+        seen_by = os.RTLD_GLOBAL if name == "libtorch_global_deps.so" else os.RTLD_LOCAL
+        dlopen(os.fsencode(Path(spec.origin).parent / "lib" / name), os.RTLD_NOW | seen_by)
 
 
 def load_triton_apart() -> None:

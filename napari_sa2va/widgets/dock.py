@@ -14,6 +14,7 @@ from superqt.utils import WorkerBase
 from napari_sa2va.engine import shared_runner
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer import snapshot
+from napari_sa2va.viewer.glyphs import glyphs_drawn
 from napari_sa2va.viewer.labels import suitable_targets
 from napari_sa2va.viewer.results import results_of
 from napari_sa2va.widgets.ask_panel import AskPanel
@@ -27,6 +28,7 @@ from napari_sa2va.widgets.objects_panel import ObjectsPanel
 from napari_sa2va.widgets.options_panel import OptionsPanel
 from napari_sa2va.widgets.section import Section
 from napari_sa2va.widgets.source_panel import SourcePanel
+from napari_sa2va.widgets.spare_time import SpareTime
 from napari_sa2va.widgets.threshold_row import ThresholdRow
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class Sa2VAWidget(QWidget):
         self._bind_keys()
         self._connect()
         self._on_source()
+        SpareTime(glyphs_drawn(self._viewer), self)
 
     def _lay_out(self) -> None:
         source, ask, objects, options = self.sections.values()

@@ -10,6 +10,7 @@ from napari.qt.threading import GeneratorWorker
 
 from napari_sa2va.annotation.masks import SoftMask
 from napari_sa2va.engine.events import MaskFound, ModelLoading
+from napari_sa2va.engine.imports import uncollected
 from napari_sa2va.errors import EngineError
 from napari_sa2va.viewer.labels import warm_up
 
@@ -88,9 +89,10 @@ def steps(
         try:
             yield ModelLoading("Loading")
             # For the masks' labels and rows; loaded here, the window need not wait for them.
-            for needed in _NEEDED_SOON:
-                import_module(needed)
-            warm_up()
+            with uncollected():
+                for needed in _NEEDED_SOON:
+                    import_module(needed)
+                warm_up()
             request = make_request()
             yield QuestionsMade(request.questions)
             for event in runner.run(request, cancelled):
