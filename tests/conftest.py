@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -15,6 +16,9 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
+
+    from napari_sa2va.model import Sa2VA
 
 # napari reads NAPARI_CONFIG and huggingface_hub its own variables when they are imported, so both
 # are set here, before any test module imports them: a test must never write a person's settings
@@ -64,6 +68,38 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if _must_have_display():
         pytest.fail(f"this test must run in CI and cannot: {_no_display}", pytrace=False)
     pytest.skip(_no_display)
+
+
+@pytest.fixture(scope="session")
+def golden() -> ModuleType:
+    """The module tests/model/golden.py: test folders are no packages."""
+    path = Path(__file__).parent / "model" / "golden.py"
+    spec = importlib.util.spec_from_file_location("golden_for_all", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(golden: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real checkpoint of the InternVL family, small and with random weights."""
+    folder: Path = golden.write_checkpoint("internvl", tmp_path_factory.mktemp("model") / "tiny")
+    return folder
+
+
+@pytest.fixture
+def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random model does not know when to stop: 16 tokens, as in the golden runs."""
+    from napari_sa2va.model import Sa2VA
+
+    for name in ("ask", "track"):
+        long = getattr(Sa2VA, name)
+
+        def short(self: Sa2VA, *arguments: Any, _long: Any = long, **options: Any) -> Any:
+            return _long(self, *arguments, **{"max_new_tokens": 16} | options)
+
+        monkeypatch.setattr(Sa2VA, name, short)
 
 
 @pytest.fixture(autouse=True)
