@@ -23,6 +23,23 @@ class InvalidInput(Sa2VAError):
     """The image, the expression or an option cannot be used as given."""
 
 
+class UnreadablePlane(InvalidInput):
+    """A plane of a stack could not be read; those before it could.
+
+    Attributes
+    ----------
+    index : int
+        Its position in the stack, from 0.
+    """
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(
+            f"Plane {index} could not be read: {reason.rstrip('. ')}. Check the file or the drive "
+            "it is on, or choose a range without this plane."
+        )
+        self.index = index
+
+
 class Cancelled(Sa2VAError):
     """The user cancelled; what was finished before stays."""
 

@@ -6,6 +6,7 @@ from napari_sa2va.frames.contrast import default_contrast_limits
 from napari_sa2va.frames.files import ImageFile, open_image, parse_contrast, parse_index
 from napari_sa2va.frames.multiscale import Levels, choose_levels
 from napari_sa2va.frames.orientation import Orientation
+from napari_sa2va.frames.reading import read_frame
 from napari_sa2va.frames.region import Region
 from napari_sa2va.frames.render import GRAY, Channel, render
 from napari_sa2va.frames.source import ArrayFrames, ArrayLike, FrameSource, ImageFrames, PlaneIndex
@@ -27,5 +28,6 @@ __all__ = [
     "open_image",
     "parse_contrast",
     "parse_index",
+    "read_frame",
     "render",
 ]
