@@ -17,11 +17,10 @@ from napari_sa2va.samples import SAMPLE_EXPRESSIONS, cells
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# napari asks scikit-image not to warn of this, in a way that another thread can undo meanwhile.
-pytestmark = pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
-
 # The first run imports torch and transformers.
 FIRST_RUN = 120_000
+# Letters of captions are drawn ahead, one every 40 ms.
+LETTERS_DRAWN = 4_000
 COLOURS = ["red", "green", "blue"]
 PHRASE = SAMPLE_EXPRESSIONS[0]
 
@@ -166,29 +165,26 @@ class Heartbeat:
         return np.array(self.gaps)
 
 
-def longest_gaps(dock: Any, qtbot: Any) -> tuple[float, float]:
-    """Milliseconds without a tick: while nothing happens, and during a run of 12 questions."""
-    idle = Heartbeat()
-    qtbot.wait(1000)
-    idle_gaps = idle.stop()
+def longest_gap(dock: Any, qtbot: Any) -> float:
+    """Milliseconds without a tick during a run of 12 questions."""
     dock.ask.composer.setPlainText("\n".join(f"the {colour} cell" for colour in COLOURS * 4))
     beat = Heartbeat()
     assert dock.controller.ask(dock.asked(), again=True)
     qtbot.waitUntil(lambda: not dock.controller.busy, timeout=FIRST_RUN)
-    return float(idle_gaps.max()), float(beat.stop().max())
+    return float(beat.stop().max())
 
 
 def test_the_window_answers_while_the_model_runs(dock: Any, qtbot: Any) -> None:
-    # The first run imports torch and makes the layers: napari takes 0.2 s for each kind.
+    # The first run imports torch and makes the layers, for which napari takes 0.3 s each.
     type_and_run(dock, qtbot, "the red cell")
-    measured = []
+    qtbot.wait(LETTERS_DRAWN)
+    measured: list[float] = []
     # What other work on the machine delays is not ours, and does not come three times.
     for _ in range(3):
-        idle, run = longest_gaps(dock, qtbot)
-        measured.append((round(idle), round(run)))
-        if run <= max(100.0, 3 * idle):
+        measured.append(longest_gap(dock, qtbot))
+        if measured[-1] <= 100:
             return
-    pytest.fail(f"longest gaps in ms, idle and in a run: {measured}")
+    pytest.fail(f"longest gaps in ms: {measured}")
 
 
 def test_unload_gives_memory_back(dock: Any, runner: Runner, qtbot: Any) -> None:
