@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from napari_sa2va.viewer.placement import Placement
 from napari_sa2va.viewer.source import PlaneSnapshot, snapshot
+from napari_sa2va.viewer.stack import StackAxis, StackSnapshot, stack_axes, stack_snapshot
 from napari_sa2va.viewer.visible import LookAt
 
-__all__ = ["LookAt", "Placement", "PlaneSnapshot", "snapshot"]
+__all__ = [
+    "LookAt",
+    "Placement",
+    "PlaneSnapshot",
+    "StackAxis",
+    "StackSnapshot",
+    "snapshot",
+    "stack_axes",
+    "stack_snapshot",
+]
