@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_sa2va.engine.events import (
     Event,
+    FrameDone,
     Looking,
     MaskFound,
     ModelLoading,
@@ -12,13 +13,17 @@ from napari_sa2va.engine.events import (
     QuestionStarted,
     RunDone,
     TextChunk,
+    TrackedObject,
+    TrackSaved,
+    TrackStarted,
 )
 from napari_sa2va.engine.phrases import ask_question, segment_questions
-from napari_sa2va.engine.request import ModelChoice, Question, Request
+from napari_sa2va.engine.request import ModelChoice, Question, Request, TrackRequest
 from napari_sa2va.engine.runner import Runner, shared_runner
 
 __all__ = [
     "Event",
+    "FrameDone",
     "Looking",
     "MaskFound",
     "ModelChoice",
@@ -31,6 +36,10 @@ __all__ = [
     "RunDone",
     "Runner",
     "TextChunk",
+    "TrackRequest",
+    "TrackSaved",
+    "TrackStarted",
+    "TrackedObject",
     "ask_question",
     "segment_questions",
     "shared_runner",

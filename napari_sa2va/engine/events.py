@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_sa2va.annotation.packed import PackedMask
+    from napari_sa2va.model.track_state import TrackState
+
 
 @dataclass(frozen=True, slots=True)
 class ModelLoading:
@@ -105,6 +108,78 @@ class QuestionDone:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackedObject:
+    """An object that is followed: what question it answers (its index), and its phrase."""
+
+    question: int
+    phrase: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackStarted:
+    """Frames begin to come; their masks stand in the order of `objects`.
+
+    Attributes
+    ----------
+    objects : tuple of TrackedObject
+    keys : tuple of int
+        The frames that were looked at.
+    done, total : int
+        Frames that an earlier run has visited, and frames to visit in all.
+    """
+
+    objects: tuple[TrackedObject, ...]
+    keys: tuple[int, ...]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDone:
+    """All objects in one more frame.
+
+    Attributes
+    ----------
+    index : int
+        Of the frame in the stack.
+    masks : tuple of PackedMask
+        At the frame's size; one an object, empty where it is not there.
+    ious : tuple of float
+        SAM2's own estimates of the masks' IoU, 0 to 1.
+    scores : tuple of float
+        Mean probability inside each mask, 0 to 1; nan where it is empty.
+    present : tuple of float
+        Probability that the object is there, 0 to 1.
+    flags : tuple of tuple of str
+        What looks like drift, by object; see `napari_sa2va.model.drift`.
+    seed : bool
+        Whether the tracking started from this frame.
+    done, total : int
+        Frames visited, this one included, and frames to visit in all.
+    """
+
+    index: int
+    masks: tuple[PackedMask, ...]
+    ious: tuple[float, ...]
+    scores: tuple[float, ...]
+    present: tuple[float, ...]
+    flags: tuple[tuple[str, ...], ...]
+    seed: bool
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSaved:
+    """From this state another run can go on.
+
+    Comes now and then, and before a tracking ends, be it that it is done, cancelled, or fails.
+    """
+
+    state: TrackState
+
+
+@dataclass(frozen=True, slots=True)
 class RunDone:
     """The run is over; `cancelled` tells whether the user ended it."""
 
@@ -120,5 +195,8 @@ Event = (
     | TextChunk
     | MaskFound
     | QuestionDone
+    | TrackStarted
+    | FrameDone
+    | TrackSaved
     | RunDone
 )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sa2va.frames.source import FrameSource
+    from napari_sa2va.model.track_state import Direction, Method, TrackState
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,42 @@ class Request:
     frames: FrameSource
     questions: tuple[Question, ...]
     regions: NDArray[np.bool_] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRequest:
+    """Expressions followed through a stack or a movie.
+
+    Attributes
+    ----------
+    model : ModelChoice
+    frames : FrameSource
+        The whole stack; a frame is read when it is needed.
+    questions : tuple of Question
+        All are asked first; what they point out is then followed together, in one pass. With
+        `resume`, the questions of the earlier run: they are not asked again.
+    keys : tuple of int, optional
+        The frames that the language model looks at; left out, those of the method.
+    method : "official" or "consistent", optional
+        See `napari_sa2va.model.tracking`; left out, consistent where the checkpoint allows it.
+    direction : "forward", "backward" or "both"
+    within : (int, int), optional
+        First frame and the one after the last; the whole stack if left out.
+    check_every : int
+        Ask again every so many frames; 0 for never.
+    reseed : bool
+        On disagreement there, go on from what is found anew, instead of a note only.
+    resume : TrackState, optional
+        Go on from where an earlier run was; `within` may have grown.
+    """
+
+    model: ModelChoice
+    frames: FrameSource
+    questions: tuple[Question, ...]
+    keys: tuple[int, ...] | None = None
+    method: Method | None = None
+    direction: Direction = "both"
+    within: tuple[int, int] | None = None
+    check_every: int = 0
+    reseed: bool = False
+    resume: TrackState | None = field(default=None, compare=False)

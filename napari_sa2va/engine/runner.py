@@ -18,7 +18,10 @@ from napari_sa2va.engine.events import (
 )
 from napari_sa2va.engine.failures import guarded, release_unused_memory
 from napari_sa2va.engine.loading import load_model
+from napari_sa2va.engine.request import TrackRequest
+from napari_sa2va.engine.tracking import track
 from napari_sa2va.errors import Cancelled, InvalidInput, Sa2VAError
+from napari_sa2va.frames import read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -105,22 +108,24 @@ class Runner:
 
     # --- what it does
 
-    def run(self, request: Request, cancelled: threading.Event) -> Iterator[Event]:
+    def run(self, request: Request | TrackRequest, cancelled: threading.Event) -> Iterator[Event]:
         """Run a request, yielding what happens.
 
         Parameters
         ----------
-        request : Request
+        request : Request or TrackRequest
         cancelled : threading.Event
-            Set it, from any thread, to end the run between two tokens, masks or questions. What
-            was yielded before is valid.
+            Set it, from any thread, to end the run between two tokens, masks, frames or questions.
+            What was yielded before is valid.
 
         Yields
         ------
         Event
             `ModelLoading` while another request or the model is waited for, `ModelReady`,
             `Looking`, then for each question `QuestionStarted`, `TextChunk` and `MaskFound` as
-            they come, `QuestionDone`; last `RunDone`, after a cancel too.
+            they come, `QuestionDone`; last `RunDone`, after a cancel too. A tracking has no
+            `MaskFound`, but after its questions `TrackStarted`, a `FrameDone` a frame and
+            `TrackSaved` now and then.
 
         Raises
         ------
@@ -140,12 +145,19 @@ class Runner:
         _LOG.info("Run %s after %.1f s", "cancelled" if was_cancelled else "done", seconds)
         yield RunDone(seconds, was_cancelled)
 
-    def _in_turn(self, request: Request, cancelled: threading.Event) -> Iterator[Event]:
+    def _in_turn(
+        self, request: Request | TrackRequest, cancelled: threading.Event
+    ) -> Iterator[Event]:
         if not request.questions:
             raise InvalidInput("There is no question to ask.")
         yield from self._wait_for_turn(cancelled)
         try:
-            yield from self._answer(request, cancelled)
+            model = yield from self._ready(request.model, cancelled)
+            _stop_if(cancelled)
+            if isinstance(request, TrackRequest):
+                yield from track(model, request, cancelled)
+            else:
+                yield from self._answer(model, request, cancelled)
         finally:
             self._turn.release()
             self._unload_if_wanted()
@@ -157,11 +169,11 @@ class Runner:
         while not self._turn.acquire(timeout=_LOOK_UP_SECONDS):
             _stop_if(cancelled)
 
-    def _answer(self, request: Request, cancelled: threading.Event) -> Iterator[Event]:
-        model = yield from self._ready(request.model, cancelled)
-        _stop_if(cancelled)
+    def _answer(
+        self, model: Sa2VA, request: Request, cancelled: threading.Event
+    ) -> Iterator[Event]:
         yield Looking()
-        image = _read(request.frames)
+        image = _only(request.frames)
         total = len(request.questions)
         for index, question in enumerate(request.questions):
             _stop_if(cancelled)
@@ -217,19 +229,13 @@ def _stop_if(cancelled: threading.Event) -> None:
         raise Cancelled("The run was cancelled.")
 
 
-def _read(frames: FrameSource) -> NDArray[np.uint8]:
+def _only(frames: FrameSource) -> NDArray[np.uint8]:
     if len(frames) != 1:
         raise InvalidInput(
-            f"There are {len(frames)} frames to look at, and this version looks at one plane at a "
-            "time. Choose one plane."
+            f"There are {len(frames)} frames, and a question looks at one plane. Choose one plane, "
+            "or follow what you look for through all of them."
         )
-    try:
-        return frames[0]
-    except (Sa2VAError, MemoryError):
-        raise
-    # Lazy arrays read here, and every format has errors of its own.
-    except Exception as error:
-        raise InvalidInput(f"The image could not be read: {error}") from error
+    return read_frame(frames, 0)
 
 
 _shared: Final = Runner()

@@ -1,0 +1,162 @@
+"""Expressions followed through a stack by a loaded model, as events."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from napari_sa2va.annotation.packed import PackedMask
+from napari_sa2va.engine.events import (
+    FrameDone,
+    Looking,
+    QuestionDone,
+    QuestionStarted,
+    TextChunk,
+    TrackedObject,
+    TrackSaved,
+    TrackStarted,
+)
+from napari_sa2va.frames import read_frame
+from napari_sa2va.model.results import Found, TextPart
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_sa2va.engine.events import Event
+    from napari_sa2va.engine.request import TrackRequest
+    from napari_sa2va.frames.source import FrameSource
+    from napari_sa2va.model import Sa2VA, TrackedFrame
+    from napari_sa2va.model.following import Tracking
+    from napari_sa2va.model.track_state import TrackState
+
+# A run that is killed loses at most this much.
+_SAVE_FRAMES: Final = 25
+_SAVE_SECONDS: Final = 10.0
+
+
+def track(model: Sa2VA, request: TrackRequest, cancelled: threading.Event) -> Iterator[Event]:
+    """Yield the events of a tracking, from `Looking` to the last `TrackSaved`.
+
+    Raises
+    ------
+    Cancelled
+        If `cancelled` was set meanwhile.
+    UnreadablePlane
+        If a plane cannot be read; those before it were yielded.
+    """
+    yield Looking()
+    tracking = _begin(model, _Readable(request.frames), request, cancelled)
+    with closing(tracking):
+        try:
+            yield from _parts(tracking, request)
+        except Exception:
+            if tracking.state is not None:
+                yield TrackSaved(tracking.state)
+            raise
+        if tracking.state is not None:
+            yield TrackSaved(tracking.state)
+
+
+class _Readable:
+    """Frames whose errors say which plane could not be read."""
+
+    def __init__(self, frames: FrameSource) -> None:
+        self._frames = frames
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        return read_frame(self._frames, index)
+
+
+def _begin(
+    model: Sa2VA, frames: _Readable, request: TrackRequest, cancelled: threading.Event
+) -> Tracking:
+    if request.resume is not None:
+        return model.resume(
+            frames,
+            request.resume,
+            direction=request.direction,
+            within=request.within,
+            check_every=request.check_every,
+            reseed=request.reseed,
+            cancelled=cancelled,
+        )
+    return model.track(
+        frames,
+        [question.text for question in request.questions],
+        keys=request.keys,
+        method=request.method,
+        direction=request.direction,
+        within=request.within,
+        check_every=request.check_every,
+        reseed=request.reseed,
+        cancelled=cancelled,
+    )
+
+
+def _parts(tracking: Tracking, request: TrackRequest) -> Iterator[Event]:
+    """Turn what the model hands back into events; the first frame begins the tracking."""
+    asked, started, saved = 0, False, time.monotonic()
+    if request.resume is None:
+        yield _started(0, request)
+    for part in tracking:
+        if isinstance(part, TextPart):
+            yield TextChunk(asked, part.text)
+        elif isinstance(part, Found):
+            yield _answered(asked, part)
+            asked += 1
+            if asked < len(request.questions):
+                yield _started(asked, request)
+        else:
+            state = tracking.state
+            assert state is not None
+            done = len(state.done)
+            if not started:
+                started = True
+                yield TrackStarted(_named(state, request), state.keys, done - 1, state.total)
+            yield _frame(part, done, state.total)
+            if done % _SAVE_FRAMES == 0 or time.monotonic() - saved > _SAVE_SECONDS:
+                yield TrackSaved(state)
+                saved = time.monotonic()
+
+
+def _started(index: int, request: TrackRequest) -> QuestionStarted:
+    return QuestionStarted(index, len(request.questions), request.questions[index].text)
+
+
+def _named(state: TrackState, request: TrackRequest) -> tuple[TrackedObject, ...]:
+    """Name the objects by the model's phrases, else by the user's expressions."""
+    named = []
+    for one in state.objects:
+        index = one.question or 0
+        named.append(TrackedObject(index, one.phrase or request.questions[index].phrase or ""))
+    return tuple(named)
+
+
+def _answered(index: int, found: Found) -> QuestionDone:
+    spans = tuple(one.span or (0, 0) for one in found.objects)
+    answer = found.answer
+    return QuestionDone(
+        index, answer.text, spans, len(spans), answer.unknown_words, answer.complete
+    )
+
+
+def _frame(tracked: TrackedFrame, done: int, total: int) -> FrameDone:
+    return FrameDone(
+        tracked.index,
+        tuple(PackedMask.pack(mask) for mask in tracked.masks),
+        tuple(tracked.ious.tolist()),
+        tuple(tracked.mean_probabilities.tolist()),
+        tuple(tracked.present.tolist()),
+        tracked.flags,
+        tracked.seed,
+        done,
+        total,
+    )
