@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sa2va.model.results import (
     Answer,
     Capabilities,
+    FollowedObject,
     Found,
     FoundObject,
     Part,
@@ -19,10 +20,13 @@ from napari_sa2va.model.results import (
 
 if TYPE_CHECKING:
     from napari_sa2va.model.sa2va import Sa2VA
+    from napari_sa2va.model.track_runs import Tracking
+    from napari_sa2va.model.track_state import TrackState
 
 __all__ = [
     "Answer",
     "Capabilities",
+    "FollowedObject",
     "Found",
     "FoundObject",
     "Part",
@@ -30,18 +34,25 @@ __all__ = [
     "Segment",
     "SegmentPart",
     "TextPart",
+    "TrackState",
     "TrackedFrame",
+    "Tracking",
     "VideoPart",
 ]
 
 
 def __getattr__(name: str) -> Any:
     # Prompts, configurations and results need no torch, which takes seconds to import.
-    if name == "Sa2VA":
+    if name in ("Sa2VA", "TrackState", "Tracking"):
         from napari_sa2va.model.linker import load_triton_apart
 
         load_triton_apart()  # before anything imports transformers
-        from napari_sa2va.model.sa2va import Sa2VA
+        from napari_sa2va.model import sa2va, track_runs, track_state
 
-        return Sa2VA
+        homes: dict[str, Any] = {
+            "Sa2VA": sa2va,
+            "TrackState": track_state,
+            "Tracking": track_runs,
+        }
+        return getattr(homes[name], name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

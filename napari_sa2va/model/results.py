@@ -112,6 +112,22 @@ class Found:
     frames: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FollowedObject:
+    """An object of a tracking run.
+
+    Attributes
+    ----------
+    question : int or None
+        Place of the question that pointed it out; None when its mask was given.
+    phrase : str or None
+        What the answer calls it, where it says so.
+    """
+
+    question: int | None = None
+    phrase: str | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedFrame:
     """All objects of a run in one frame.
@@ -128,6 +144,17 @@ class TrackedFrame:
         As in `Segment`; nan for the mean of an empty mask.
     seed : bool
         Whether the tracking started from this frame.
+    flags : tuple of tuple of str
+        Of each object, what is suspicious about it here; any of
+
+        - ``"absent"``: it was there before, and SAM2 says that it is gone;
+        - ``"iou"``: SAM2's predicted IoU fell;
+        - ``"uncertain"``: the mean probability is low;
+        - ``"area"``: the area jumped;
+        - ``"disagrees"``: the expression, asked again here, points elsewhere or at nothing;
+        - ``"reseeded"``: it pointed elsewhere, and the tracking went on from there.
+
+        The first four are explained in `napari_sa2va.model.drift`.
     """
 
     index: int
@@ -137,6 +164,7 @@ class TrackedFrame:
     mean_probabilities: NDArray[np.float32]
     present: NDArray[np.float32]
     seed: bool
+    flags: tuple[tuple[str, ...], ...]
 
 
 Part = TextPart | SegmentPart | Answer

@@ -2,75 +2,51 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import torch
-
-from napari_sa2va.errors import EngineError
-from napari_sa2va.model.asking import Asker, image_parts, video_parts
-from napari_sa2va.model.cache import LookCache
+from napari_sa2va.model.asking import image_parts
 from napari_sa2va.model.checkpoint import load_network
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.decoding import MAX_NEW_TOKENS
 from napari_sa2va.model.device import choose_device, choose_dtype
 from napari_sa2va.model.failures import as_callable, guarded
-from napari_sa2va.model.looking import Looking
-from napari_sa2va.model.results import Answer, Capabilities
+from napari_sa2va.model.loaded import CACHE_BYTES, LoadedModel
+from napari_sa2va.model.results import Answer
 from napari_sa2va.model.tokenizer import Tokenizer
-from napari_sa2va.model.tracking import follow_masks
+from napari_sa2va.model.track_runs import (
+    Course,
+    Tracking,
+    continued,
+    language_run,
+    masks_run,
+    resumed_run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
+    from napari_sa2va.model.checks import Frames
     from napari_sa2va.model.failures import Cancel
-    from napari_sa2va.model.network import Sa2VANetwork
     from napari_sa2va.model.results import Part, TrackedFrame, VideoPart
-    from napari_sa2va.model.tracking import Direction, Frames, Method
+    from napari_sa2va.model.track_runs import Keep
+    from napari_sa2va.model.track_state import Direction, Method, TrackState
 
     Progress = Callable[[str, float], object]
 
 T = TypeVar("T")
 
-# Room for the largest image in Sa2VA-InternVL3-14B in float32, whose keys and values are 1.3 GB.
-CACHE_BYTES: Final = 2 << 30
 
-
-class Sa2VA:
+class Sa2VA(LoadedModel):
     """A loaded checkpoint that answers questions.
 
     Made by `from_pretrained`. What it computes from pixels alone is kept (`LookCache`), so that a
     second question about an image costs only its own words.
-
-    Parameters
-    ----------
-    network : Sa2VANetwork
-        In evaluation mode.
-    tokenizer : Tokenizer
-    name : str
-    cache_bytes : int
-        Capacity of the cache.
     """
-
-    def __init__(
-        self,
-        network: Sa2VANetwork,
-        tokenizer: Tokenizer,
-        name: str = "Sa2VA",
-        cache_bytes: int = CACHE_BYTES,
-    ) -> None:
-        self._network: Sa2VANetwork | None = network
-        self._tokenizer = tokenizer
-        self._cache = LookCache(cache_bytes)
-        self._looking = Looking(network, tokenizer, self._cache)
-        self.name = name
-        self.config = network.config
-        self.device: torch.device = network.sam2.device
-        self.dtype = network.sam2.dtype
 
     @classmethod
     def from_pretrained(
@@ -81,6 +57,7 @@ class Sa2VA:
         progress: Progress | None = None,
         cancelled: Cancel = None,
         cache_bytes: int = CACHE_BYTES,
+        tracking_decoder: str | Path | None = None,
     ) -> Sa2VA:
         """Load a checkpoint.
 
@@ -95,6 +72,10 @@ class Sa2VA:
             Called with a message and a fraction, 0 to 1.
         cancelled : callable or threading.Event, optional
             Ends the loading when it returns true or is set.
+        cache_bytes : int
+            Capacity of the cache of looked-at images.
+        tracking_decoder : str or Path, optional
+            A file with SAM2's original mask decoder; see `load_tracking_decoder`.
 
         Raises
         ------
@@ -108,61 +89,10 @@ class Sa2VA:
             path = resolve(str(folder), progress, asked)
         tokenizer = Tokenizer(path, Sa2VAConfig.from_folder(path).template)
         network = load_network(path, place, chosen, progress, asked)
-        return cls(network, tokenizer, path.resolve().name, cache_bytes)
-
-    @property
-    def network(self) -> Sa2VANetwork:
-        """The network; raises `EngineError` after `unload`."""
-        if self._network is None:
-            raise EngineError("This model was unloaded. Load it again.")
-        return self._network
-
-    @property
-    def dtype_name(self) -> str:
-        """The dtype as a user writes it, such as ``"bfloat16"``."""
-        return str(self.dtype).removeprefix("torch.")
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What this checkpoint can do."""
-        decoder = self.network.sam2.tracking_decoder
-        return Capabilities(regions=True, video=True, consistent_tracking=decoder is not None)
-
-    @property
-    def bytes_held(self) -> int:
-        """Bytes of the weights and of the cache."""
-        if self._network is None:
-            return 0
-        weights: int = sum(t.nbytes for t in self._network.state_dict().values())
-        return weights + self._cache.bytes_held
-
-    @property
-    def cache_bytes(self) -> int:
-        """Capacity of the cache of looked-at images; 0 turns it off."""
-        return self._cache.capacity
-
-    @cache_bytes.setter
-    def cache_bytes(self, capacity: int) -> None:
-        self._cache.capacity = capacity
-
-    def clear_cache(self) -> None:
-        """Forget every image that was looked at."""
-        self._cache.clear()
-
-    def unload(self) -> None:
-        """Free the weights and the cache; the model cannot be used afterwards."""
-        if self._network is None:
-            return
-        self._cache.clear()
-        self._network = None
-        del self._looking  # holds the network too
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def unknown_words(self, text: str) -> tuple[str, ...]:
-        """Return the words that this model's vocabulary spells letter by letter."""
-        return self._tokenizer.unknown_words(text)
+        model = cls(network, tokenizer, path.resolve().name, cache_bytes)
+        if tracking_decoder is not None:
+            model.load_tracking_decoder(tracking_decoder)
+        return model
 
     def answer(
         self,
@@ -220,78 +150,150 @@ class Sa2VA:
     def track(
         self,
         frames: Frames,
-        text: str,
+        text: str | Sequence[str],
         keys: Sequence[int] | None = None,
         method: Method | None = None,
         direction: Direction = "forward",
+        within: tuple[int, int] | None = None,
+        check_every: int = 0,
+        reseed: bool = False,
         cancelled: Cancel = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
-    ) -> Iterator[VideoPart]:
-        """Answer a question about a video and follow the objects it points out.
+    ) -> Tracking[VideoPart]:
+        """Answer questions about a video and follow the objects they point out, in one pass.
 
         Parameters
         ----------
         frames : sequence of ndarray of uint8, shape (height, width, 3)
-            All of one size; read one at a time, when needed.
-        text : str
-            The question.
+            All of one size; read one at a time, when needed. One frame is enough.
+        text : str or sequence of str
+            The question, or several: each is asked on its own, and all objects of all of them are
+            then followed together.
         keys : sequence of int, optional
-            The frames that are looked at, from which the tracking starts.
+            The frames that are looked at, from which the tracking starts. By default the first
+            five of the range in the official way, five spread evenly over it in the consistent one.
         method : "official" or "consistent", optional
-            See `napari_sa2va.model.tracking`; consistent where the checkpoint allows it.
+            Official is how Sa2VA was published: the frames looked at are conditioned by language,
+            and the decoder that Sa2VA fine-tuned follows the objects. Consistent is Sa2VA-i's way:
+            that decoder only finds the masks in the frames looked at, and SAM2's original decoder,
+            which SAM2's memory was trained with, follows them. It tracks better (5 to 11 points of
+            J&F on MeViS), but needs the original decoder: from a Sa2VA-i checkpoint, or by
+            `load_tracking_decoder`. It is the default where it is possible.
         direction : "forward", "backward" or "both"
-            Forward from the first key, backward from the last; both ways from the first.
+            Forward from the first key, backward from the last; both ways from the first, forward
+            to the end and then backward to the beginning.
+        within : (int, int), optional
+            The first frame, and the one after the last; all by default. Frames are counted in the
+            whole stack everywhere.
+        check_every : int
+            Ask the questions again every so many frames from the nearest key, on that frame alone,
+            and flag objects that are elsewhere by them; 0 for never.
+        reseed : bool
+            Where a check finds an object elsewhere, go on from there instead.
         cancelled : callable or threading.Event, optional
             Asked between tokens and between frames.
         max_new_tokens : int
-            Where the answer is cut off.
+            Where an answer is cut off.
 
-        Yields
-        ------
-        TextPart
-            As the answer grows.
-        Found
-            Once: the answer and its objects.
-        TrackedFrame
-            Frame by frame, in the order visited; none when nothing was found.
+        Returns
+        -------
+        Tracking
+            An iterator over `TextPart` (as an answer grows) and `Found` (once per question: the
+            answer and its objects), then a `TrackedFrame` after the other, in the order visited,
+            with the objects of all questions; none when nothing was found. Its ``state`` is where
+            the run is, for `resume`.
 
         Raises
         ------
-        InvalidInput, NotEnoughMemory, EngineError, Cancelled
+        InvalidInput, UnreadablePlane, NotEnoughMemory, EngineError, Cancelled
+            When iterated.
         """
-        asked = as_callable(cancelled)
-        how = (keys, method, direction)
-        parts = video_parts(self._asker, frames, text, *how, asked, max_new_tokens)
-        return self._guarded(parts, "tracking", asked)
+        asked, texts = as_callable(cancelled), (text,) if isinstance(text, str) else tuple(text)
+        course = Course(direction, within, method, keys, check_every, reseed, max_new_tokens)
+
+        def start(keep: Keep) -> Iterator[VideoPart]:
+            parts = language_run(self._asker, frames, texts, course, asked, keep)
+            return self._guarded(parts, "tracking", asked)
+
+        return Tracking(start)
 
     def track_masks(
         self,
         frames: Frames,
         masks: Mapping[int, NDArray[np.bool_]],
         direction: Direction = "forward",
+        within: tuple[int, int] | None = None,
         cancelled: Cancel = None,
-    ) -> Iterator[TrackedFrame]:
+    ) -> Tracking[TrackedFrame]:
         """Follow objects from masks of them in one or more frames.
+
+        SAM2's original decoder follows them where there is one, else the fine-tuned one.
 
         Parameters
         ----------
         frames : sequence of ndarray of uint8, shape (height, width, 3)
         masks : mapping of int to ndarray of bool, shape (n, height, width)
-            By frame: the same objects in the same order.
-        direction, cancelled
+            By frame: the same objects in the same order, an empty mask where one is not there.
+        direction, within, cancelled
             As in `track`.
 
-        Yields
+        Returns
+        -------
+        Tracking
+            An iterator over `TrackedFrame`.
+        """
+        asked, course = as_callable(cancelled), Course(direction, within)
+
+        def start(keep: Keep) -> Iterator[TrackedFrame]:
+            parts = masks_run(self.network, frames, masks, course, asked, keep)
+            return self._guarded(parts, "tracking", asked)
+
+        return Tracking(start)
+
+    def resume(
+        self,
+        frames: Frames,
+        state: TrackState,
+        direction: Direction | None = None,
+        within: tuple[int, int] | None = None,
+        check_every: int | None = None,
+        reseed: bool | None = None,
+        cancelled: Cancel = None,
+    ) -> Tracking[TrackedFrame]:
+        """Go on with a run, as if it had never stopped.
+
+        With the same model on the same device, the frames are bit by bit those of a run without a
+        stop. What is finished is not visited again.
+
+        Parameters
+        ----------
+        frames : sequence of ndarray of uint8, shape (height, width, 3)
+            The same stack, or a longer one.
+        state : TrackState
+            From `Tracking.state`, or read by `TrackState.load`.
+        direction, within, check_every, reseed
+            As in `track`; None for as it was. A larger range extends the run: forward goes on from
+            its end, and backward from its own.
+        cancelled : callable or threading.Event, optional
+
+        Returns
+        -------
+        Tracking
+            An iterator over `TrackedFrame`.
+
+        Raises
         ------
-        TrackedFrame
+        InvalidInput
+            If the state is of another checkpoint, or the range leaves out what it started from.
         """
         asked = as_callable(cancelled)
-        tracked = follow_masks(self.network, frames, masks, direction, asked)
-        return self._guarded(tracked, "tracking", asked)
+        going_on = continued(frames, state, direction, within, check_every, reseed)
 
-    @property
-    def _asker(self) -> Asker:
-        return Asker(self.network, self._tokenizer, self._looking)
+        def start(keep: Keep) -> Iterator[TrackedFrame]:
+            parts = resumed_run(self._asker, frames, going_on, asked, keep)
+            return self._guarded(parts, "tracking", asked)
+
+        return Tracking(start, going_on)
 
     def _guarded(
         self, parts: Iterator[T], doing: str, asked: Callable[[], bool] | None

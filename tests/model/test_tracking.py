@@ -10,8 +10,11 @@ import torch
 
 from napari_sa2va.errors import Cancelled, InvalidInput
 from napari_sa2va.model import Found, Sa2VA, TrackedFrame
+from napari_sa2va.model import memory as memory_module
+from napari_sa2va.model.following import Follower
 from napari_sa2va.model.memory import Memory
-from napari_sa2va.model.tracking import default_keys, order_of
+from napari_sa2va.model.track_state import places
+from napari_sa2va.model.tracking import default_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,18 +111,18 @@ def test_objects_tracked_together_are_as_tracked_alone(small: Sa2VA) -> None:
 
 
 def test_memory_does_not_grow_with_the_frames(small: Sa2VA) -> None:
-    sam2, config = small.network.sam2, small.config.sam2
-    side = config.image_size
-    features = sam2.for_decoder(sam2.encode(torch.randn(1, 3, side, side)))
-    memory = Memory(sam2, 100, sam2.sam_mask_decoder)
+    sam2, side = small.network.sam2, small.config.sam2.image_size
+    features = sam2.encode(torch.randn(1, 3, side, side))
+    follower = Follower(sam2, consistent=False)
     masks = torch.zeros(1, side, side, dtype=torch.bool)
-    masks[:, 50:90, 50:90] = True
-    memory.condition_on_masks(0, features, masks)
+    masks[:, 10:30, 10:30] = True
+    _, seen = follower.condition_on_masks(features, masks)
+    memory = Memory({0: seen})
     for index in range(1, 24):
-        memory.follow(index, features, 1)
-    maps = [kept for kept in memory._followed.values() if kept["maskmem_features"] is not None]
-    assert len(maps) == 6
-    assert len(memory._followed) == 15
+        _, seen = follower.follow(index, features, memory, backward=False)
+        memory = memory.after(index, seen)
+    assert len([kept for kept in memory.followed.values() if kept.map is not None]) == 6
+    assert len(memory.followed) == 15
 
 
 def test_what_is_forgotten_is_never_looked_at(
@@ -127,7 +130,7 @@ def test_what_is_forgotten_is_never_looked_at(
 ) -> None:
     clip = np.concatenate([Clip().pixels] * 3)
     forgetful = list(small.track_masks(clip, {0: seeds()}))
-    monkeypatch.setattr(Memory, "_forget", lambda self, index: None)
+    monkeypatch.setattr(memory_module, "_recent", lambda followed, index: dict(followed))
     for ours, other in zip(forgetful, small.track_masks(clip, {0: seeds()}), strict=True):
         assert_same(ours, other)
 
@@ -189,14 +192,15 @@ def test_questions_that_cannot_be_tracked_are_refused(small: Sa2VA) -> None:
 
 
 def test_frames_looked_at_by_default() -> None:
-    assert default_keys(3, "official") == (0, 1, 2)
-    assert default_keys(100, "official") == (0, 1, 2, 3, 4)
-    assert default_keys(12, "consistent") == (0, 2, 5, 8, 11)
-    assert default_keys(3, "consistent") == (0, 1, 2)
-    assert default_keys(1, "consistent") == (0,)
+    assert default_keys((0, 3), "official") == (0, 1, 2)
+    assert default_keys((0, 100), "official") == (0, 1, 2, 3, 4)
+    assert default_keys((90, 100), "official") == (90, 91, 92, 93, 94)
+    assert default_keys((0, 12), "consistent") == (0, 2, 5, 8, 11)
+    assert default_keys((7, 19), "consistent") == (7, 9, 12, 15, 18)
+    assert default_keys((0, 3), "consistent") == (0, 1, 2)
+    assert default_keys((4, 5), "consistent") == (4,)
 
 
-def test_orders() -> None:
-    assert order_of(5, [1, 3], "forward") == ([1, 2, 3, 4], [])
-    assert order_of(5, [1, 3], "backward") == ([], [3, 2, 1, 0])
-    assert order_of(5, [1, 3], "both") == ([1, 2, 3, 4], [0])
+def test_where_the_directions_start() -> None:
+    assert places(1, 3, "forward") == places(1, 3, "both") == (1, 0)
+    assert places(1, 3, "backward") == (4, 3)
