@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_sa2va.frames.contrast import default_contrast_limits
 from napari_sa2va.frames.files import ImageFile, open_image, parse_contrast, parse_index
+from napari_sa2va.frames.movie import MOVIE_SUFFIXES, MovieArray
 from napari_sa2va.frames.multiscale import Levels, choose_levels
 from napari_sa2va.frames.orientation import Orientation
 from napari_sa2va.frames.reading import read_frame
@@ -13,6 +14,7 @@ from napari_sa2va.frames.source import ArrayFrames, ArrayLike, FrameSource, Imag
 
 __all__ = [
     "GRAY",
+    "MOVIE_SUFFIXES",
     "ArrayFrames",
     "ArrayLike",
     "Channel",
@@ -20,6 +22,7 @@ __all__ = [
     "ImageFile",
     "ImageFrames",
     "Levels",
+    "MovieArray",
     "Orientation",
     "PlaneIndex",
     "Region",
