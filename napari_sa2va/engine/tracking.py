@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.annotation.packed import PackedMask
 from napari_sa2va.engine.events import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_sa2va.engine.request import TrackRequest
     from napari_sa2va.frames.source import FrameSource
     from napari_sa2va.model import Sa2VA, TrackedFrame
-    from napari_sa2va.model.following import Tracking
+    from napari_sa2va.model.track_runs import Tracking
     from napari_sa2va.model.track_state import TrackState
 
 # A run that is killed loses at most this much.
@@ -77,7 +77,7 @@ class _Readable:
 
 def _begin(
     model: Sa2VA, frames: _Readable, request: TrackRequest, cancelled: threading.Event
-) -> Tracking:
+) -> Tracking[Any]:
     if request.resume is not None:
         return model.resume(
             frames,
@@ -101,7 +101,7 @@ def _begin(
     )
 
 
-def _parts(tracking: Tracking, request: TrackRequest) -> Iterator[Event]:
+def _parts(tracking: Tracking[Any], request: TrackRequest) -> Iterator[Event]:
     """Turn what the model hands back into events; the first frame begins the tracking."""
     asked, started, saved = 0, False, time.monotonic()
     if request.resume is None:
