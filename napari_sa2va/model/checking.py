@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from napari_sa2va.model.grounding import OBJECTS_AT_ONCE
 from napari_sa2va.model.outcome import Outcome, tracked_frame
@@ -138,6 +137,8 @@ def compare(tracked: NDArray[np.bool_], found: NDArray[np.bool_]) -> list[Verdic
     list of Verdict
         One per tracked object.
     """
+    from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]  # slow
+
     verdicts = [Verdict(agrees=not mask.any()) for mask in tracked]
     real = [place for place, mask in enumerate(found) if mask.any()]
     overlap = np.array([[iou(mask, found[place]) for place in real] for mask in tracked])

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sa2va.model.drift import Usual
-    from napari_sa2va.model.following import Outcome
     from napari_sa2va.model.memory import Memory
+    from napari_sa2va.model.outcome import Outcome
     from napari_sa2va.model.results import FollowedObject
 
 Direction = Literal["forward", "backward", "both"]

@@ -83,7 +83,8 @@ def read_tracking_decoder(network: Sa2VANetwork, path: Path) -> nn.Module:
         if not found[name].is_floating_point() or not found[name].float().isfinite().all():
             raise CheckpointError(f"{path} is damaged: {name} holds no numbers. Download it again.")
     decoder.load_state_dict({name: tensor.float() for name, tensor in found.items()})
-    return decoder.to(sam2.device, sam2.dtype).eval().requires_grad_(False)
+    placed: nn.Module = decoder.to(sam2.device, sam2.dtype).eval().requires_grad_(False)
+    return placed
 
 
 def _tensors(path: Path) -> Mapping[str, Tensor]:
@@ -123,7 +124,7 @@ def fingerprint(network: Sa2VANetwork, *, consistent: bool) -> str:
     """
     weights = network.sam2.state_dict()
     told = [weights[name] for name in _TELLING]
-    told += [network.mlp1[3].bias, network.text_hidden_fcs[2].bias]  # type: ignore[list-item]
+    told += [network.mlp1[3].bias, network.text_hidden_fcs[2].bias]
     decoder = network.sam2.tracking_decoder if consistent else None
     if decoder is not None:
         told += [decoder.state_dict()[name.partition(".")[2]] for name in _TELLING[:2]]
