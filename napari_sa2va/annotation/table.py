@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_sa2va.annotation.records import ObjectRecord
+from napari_sa2va.annotation.records import ObjectRecord, frames_in, frames_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +30,8 @@ COLUMNS: Final = (
     "created",
     "author",
 )
+STACK_COLUMNS: Final = ("frames", "first_frame", "last_frame", "flagged")
+"""There where any object lies in a stack; ``flagged`` is text, such as ``"3-5, 9"``."""
 _NUMBERS: Final = frozenset({"score", "area", "iou"})
 
 
@@ -88,6 +90,11 @@ class ObjectTable:
             values = [None if record is None else getattr(record, name) for record in records]
             # Text as objects: pandas' own strings would turn None into nan.
             columns[name] = pd.Series(values, dtype="float64" if name in _NUMBERS else "object")
+        if any(record.first_frame is not None for record in self._records.values()):
+            for name in STACK_COLUMNS:
+                values = [None if record is None else _in_stack(record, name) for record in records]
+                # Whole numbers as objects, too: with gaps pandas would make them 3.0.
+                columns[name] = pd.Series(values, dtype="object")
         own = pd.DataFrame(columns)
         if foreign is None:
             return own
@@ -97,26 +104,38 @@ class ObjectTable:
 def records_in(features: pd.DataFrame) -> list[ObjectRecord]:
     """Read the records back that `ObjectTable.features` wrote.
 
-    Rows without a phrase, and tables of others, give none.
+    Rows without a phrase, and tables of others, give none. Tables without the columns of stacks
+    can be read, too.
     """
     import pandas as pd
 
     if not set(COLUMNS) <= set(features.columns):
         return []
     records = []
-    for row in features.loc[features["phrase"].notna(), list(COLUMNS)].to_dict("records"):
+    known = [name for name in (*COLUMNS, *STACK_COLUMNS) if name in features.columns]
+    for row in features.loc[features["phrase"].notna(), known].to_dict("records"):
         label = int(row.pop("index"))
+        stack = {name: row.pop(name) for name in STACK_COLUMNS if name in row}
         values: dict[str, Any] = {
             str(name): float(value) if name in _NUMBERS else "" if pd.isna(value) else str(value)
             for name, value in row.items()
         }
+        for name, value in stack.items():
+            if not pd.isna(value):
+                values[name] = frames_in(str(value)) if name == "flagged" else int(value)
         records.append(ObjectRecord(label=label, **values))
     return records
 
 
+def _in_stack(record: ObjectRecord, name: str) -> int | str | None:
+    if record.first_frame is None:
+        return None
+    return frames_text(record.flagged) if name == "flagged" else getattr(record, name)
+
+
 def _foreign_columns(features: pd.DataFrame) -> pd.DataFrame | None:
     """Return the columns that are not of this table, by label; None if there are none."""
-    names = [name for name in features.columns if name not in COLUMNS]
+    names = [name for name in features.columns if name not in (*COLUMNS, *STACK_COLUMNS)]
     if not names:
         return None
     if "index" in features.columns:

@@ -9,6 +9,7 @@ import numpy as np
 from napari.experimental import link_layers
 from napari.layers import Points
 
+from napari_sa2va.viewer.entries import axes_of
 from napari_sa2va.viewer.labels import METADATA
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from napari.layers import Labels
+
+    from napari_sa2va.frames import PlaneIndex
+    from napari_sa2va.viewer.entries import Entry
 
 MOST_PER_PLANE: Final = 100
 """Text is slow to draw: 500 captions take 0.17 s a frame without a graphics card."""
@@ -77,28 +81,44 @@ class CaptionLayer:
         self._labels = labels
         self._layer: Points | None = None
         self._shown: list[Caption] = []
+        self._known: set[str] = set()
 
     @property
     def layer(self) -> Points | None:
         """The Points layer, None before the first caption and after a user deleted it."""
         return self._layer if self._layer in self._viewer.layers else None
 
-    def show(self, captions: Iterable[Caption]) -> None:
-        """Replace the captions: the newest of each plane, at most `MOST_PER_PLANE`."""
-        wanted = newest_per_plane(captions)
+    def show(self, captions: Iterable[Caption], *, moved: bool = False) -> None:
+        """Replace the captions: the newest, at most `MOST_PER_PLANE`.
+
+        Parameters
+        ----------
+        captions : iterable of Caption
+            Those of the plane in view: text is too slow for thousands.
+        moved : bool
+            Only the view changed, no object.
+        """
+        wanted = newest(captions)
         if wanted == self._shown and (self.layer is not None or not wanted):
             return
+        texts = {caption.text for caption in wanted}
+        deleted = self._layer is not None and self.layer is None
+        if deleted and (moved or texts <= self._known):
+            return  # who deleted them does not want them back but with news
+        self._known |= texts
+        same = [c.text for c in wanted] == [c.text for c in self._shown]
         self._shown = wanted
         if self.layer is None and wanted:
-            self._layer = self._add_layer()
+            self._layer, same = self._add_layer(), False
         if self.layer is not None:
-            self._fill(self.layer, wanted)
+            self._fill(self.layer, wanted, same_text=same)
 
     def remove(self) -> None:
         """Take the layer away."""
         if (layer := self.layer) is not None:
             self._viewer.layers.remove(layer)
         self._layer, self._shown = None, []
+        self._known.clear()
 
     def _add_layer(self) -> Points:
         labels = self._labels
@@ -127,21 +147,43 @@ class CaptionLayer:
         link_layers([labels, layer], ("visible",))
         return layer
 
-    def _fill(self, layer: Points, captions: Sequence[Caption]) -> None:
+    def _fill(self, layer: Points, captions: Sequence[Caption], *, same_text: bool) -> None:
         points = np.array([caption.point for caption in captions]).reshape(-1, self._labels.ndim)
         # Text is made from the features: were they of another length, napari would complain.
         layer.data = points
-        layer.features = _features(captions)
-        layer.refresh_text()
+        if not same_text:
+            layer.features = _features(captions)
+            layer.refresh_text()
 
 
-def newest_per_plane(captions: Iterable[Caption]) -> list[Caption]:
-    """Keep the last captions (highest labels) of each plane, in the order of their labels."""
-    by_plane: dict[tuple[int | None, ...], list[Caption]] = {}
-    for caption in sorted(captions, key=lambda caption: caption.label):
-        by_plane.setdefault(caption.plane, []).append(caption)
-    kept = [caption for plane in by_plane.values() for caption in plane[-MOST_PER_PLANE:]]
-    return sorted(kept, key=lambda caption: caption.label)
+def newest(captions: Iterable[Caption]) -> list[Caption]:
+    """Keep the last captions (highest labels), in the order of their labels."""
+    return sorted(captions, key=lambda caption: caption.label)[-MOST_PER_PLANE:]
+
+
+def captions_in(entries: Iterable[Entry], plane: PlaneIndex | None) -> list[Caption]:
+    """Return the captions of the objects of one plane.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        Objects that have pixels.
+    plane : PlaneIndex or None
+        In view. An object that was found in planes of other axes, or is seen in 3-D (None), has
+        its caption in the middle of its planes.
+    """
+    captions = []
+    for entry in entries:
+        if plane is not None and entry.axes == axes_of(plane):
+            spot = entry.spots.get(plane)
+            at = plane if spot is not None and spot.pixels else None
+        else:
+            planes = entry.planes
+            at = planes[len(planes) // 2] if planes else None
+        if at is not None:
+            record = entry.record
+            captions.append(Caption(record.label, record.phrase, entry.point_in(at), at))
+    return captions
 
 
 def _features(captions: Sequence[Caption]) -> pd.DataFrame:

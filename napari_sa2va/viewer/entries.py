@@ -1,21 +1,52 @@
-"""What is known about a label, and where its pixels are."""
+"""What is known about a label, and in which planes its pixels are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sa2va.annotation.masks import inner_point, part_boxes
-from napari_sa2va.annotation.table import records_in
+from napari_sa2va.annotation.masks import middle_point
+from napari_sa2va.annotation.painting import shifted, union
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from napari.layers import Labels
+    from collections.abc import Iterable
 
     from napari_sa2va.annotation import ObjectRecord
+    from napari_sa2va.annotation.painting import Box
+    from napari_sa2va.frames import PlaneIndex
+
+
+@dataclass(slots=True)
+class Spot:
+    """An object in one plane.
+
+    Attributes
+    ----------
+    box : tuple of slice
+        Rows and columns of the plane that hold all its pixels, and perhaps more.
+    pixels : int
+        How many it has; 0 if it is not there, or not there any more.
+    point : tuple of float
+        Row and column of a pixel of it, for the caption.
+    score, iou, presence : float
+        What the model said of it in this plane; nan if nothing.
+    flags : tuple of str
+        Why somebody should look at it here.
+    withdrawn : bool
+        The run that said so was undone.
+    """
+
+    box: Box
+    pixels: int = 0
+    point: tuple[float, float] = (0.0, 0.0)
+    score: float = math.nan
+    iou: float = math.nan
+    presence: float = math.nan
+    flags: tuple[str, ...] = ()
+    withdrawn: bool = False
 
 
 @dataclass(slots=True)
@@ -25,11 +56,11 @@ class Entry:
     Attributes
     ----------
     record : ObjectRecord
-        Its area is measured.
-    where : tuple of int and slice
-        A rectangle of one plane of the layer's data that holds all pixels of the label.
-    point : tuple of float
-        For the caption, in data coordinates.
+        As measured last.
+    spots : dict
+        By plane: a position on every axis of the layer, None on the two of the plane.
+    axis : int or None
+        Along which the object was followed; None if it was found in one plane.
     present : bool
         Whether any pixel has the label.
     undone : bool
@@ -37,40 +68,160 @@ class Entry:
     """
 
     record: ObjectRecord
-    where: tuple[int | slice, ...]
-    point: tuple[float, ...]
+    spots: dict[PlaneIndex, Spot]
+    axis: int | None = None
     present: bool = True
     undone: bool = False
 
     @property
-    def plane(self) -> tuple[int | None, ...]:
-        """A position on every axis, None on the two of the plane."""
-        return tuple(None if isinstance(at, slice) else at for at in self.where)
+    def axes(self) -> tuple[int, int]:
+        """The two axes of its planes."""
+        return axes_of(next(iter(self.spots)))
 
+    @property
+    def planes(self) -> list[PlaneIndex]:
+        """The planes where it has pixels, in order."""
+        return sorted((plane for plane, spot in self.spots.items() if spot.pixels), key=_order)
 
-def described(labels: Labels) -> Iterator[Entry]:
-    """Read back what an earlier dock or session noted in a layer's features."""
-    records = records_in(labels.features)
-    if not records or labels.multiscale:
-        return
-    data = np.asarray(labels.data)
-    boxes = part_boxes(data, max(record.label for record in records))
-    for record in records:
-        box = boxes[record.label - 1] if record.label > 0 else None
-        if box is None:
-            continue
-        # All but two axes have one position. What reaches over several planes is described by
-        # the first.
-        outer = labels.ndim - 2
-        thick = [axis for axis, side in enumerate(box) if side.stop - side.start > 1]
-        sides = thick[-2:] if len(thick) >= 2 else list(range(outer, labels.ndim))
-        where = tuple(side if axis in sides else side.start for axis, side in enumerate(box))
-        row, column = inner_point(data[where] == record.label)
-        point = iter((row, column))
-        yield Entry(
-            record,
-            where,
-            tuple(
-                float(at) if not isinstance(at, slice) else next(point) + at.start for at in where
-            ),
+    @property
+    def plane(self) -> PlaneIndex:
+        """The first plane where it has pixels."""
+        return min(
+            (plane for plane, spot in self.spots.items() if spot.pixels),
+            key=_order,
+            default=next(iter(self.spots)),
         )
+
+    @property
+    def point(self) -> tuple[float, ...]:
+        """A pixel of it in its first plane, in data coordinates."""
+        return self.point_in(self.plane)
+
+    def point_in(self, plane: PlaneIndex) -> tuple[float, ...]:
+        """Return a pixel of it in one plane, in data coordinates."""
+        inside = iter(self.spots[plane].point)
+        return tuple(next(inside) if at is None else float(at) for at in plane)
+
+    def is_in(self, plane: PlaneIndex) -> bool:
+        """Whether it has pixels in a plane, or, with further axes left open, in any of those."""
+        spot = self.spots.get(plane)
+        if spot is not None:
+            return spot.pixels > 0
+        return any(
+            spot.pixels and all(at is None or at == own for at, own in zip(plane, at_, strict=True))
+            for at_, spot in self.spots.items()
+        )
+
+    def grow(self, plane: PlaneIndex, box: Box) -> Spot:
+        """Enlarge the rectangle of a plane."""
+        spot = self.spots.get(plane)
+        if spot is None:
+            spot = self.spots[plane] = Spot(box)
+        else:
+            spot.box = union(spot.box, box)
+        return spot
+
+    @property
+    def stack_axis(self) -> int | None:
+        """The axis that frames are counted along; None if there is none, or which is not known."""
+        if self.axis is not None or not self.spots:
+            return self.axis
+        first = next(iter(self.spots))
+        outer = [axis for axis, at in enumerate(first) if at is not None]
+        if len(outer) > 1:
+            outer = [axis for axis in outer if len({plane[axis] for plane in self.spots}) > 1]
+        return outer[0] if outer else None
+
+    def measured(self, pixel_area: float) -> ObjectRecord:
+        """Return the record as its pixels are now; unchanged if it has none.
+
+        Parameters
+        ----------
+        pixel_area : float
+            Of one pixel of its planes.
+        """
+        shown = {plane: spot for plane, spot in self.spots.items() if spot.pixels}
+        if not shown:
+            return self.record
+        axis = self.stack_axis
+        frames: list[Any] = [] if axis is None else [plane[axis] for plane in shown]
+        flagged: set[Any] = set()
+        if axis is not None:
+            flagged = {
+                plane[axis]
+                for plane, spot in self.spots.items()
+                if spot.flags and not spot.withdrawn
+            }
+        total = sum(spot.pixels for spot in shown.values())
+        return replace(
+            self.record,
+            area=total / len(shown) * pixel_area,
+            score=_mean((spot.score for spot in shown.values()), self.record.score),
+            iou=_mean((spot.iou for spot in shown.values()), self.record.iou),
+            frames=len(shown),
+            first_frame=min(frames, default=None),
+            last_frame=max(frames, default=None),
+            flagged=tuple(sorted(flagged)),
+        )
+
+
+def axes_of(plane: PlaneIndex) -> tuple[int, int]:
+    """Return the two axes of a plane."""
+    rows, columns = (axis for axis, at in enumerate(plane) if at is None)
+    return rows, columns
+
+
+def indexed(plane: PlaneIndex, box: Box) -> tuple[int | slice, ...]:
+    """Return the index of a rectangle of a plane in the layer's data."""
+    sides = iter(box)
+    return tuple(next(sides) if at is None else at for at in plane)
+
+
+def recount(data: Any, plane: PlaneIndex, entries: Iterable[Entry]) -> set[int]:
+    """Count the pixels of objects in one plane; return the labels that have another number.
+
+    Parameters
+    ----------
+    data : array-like
+        Of the Labels layer; one rectangle of it is read.
+    plane : PlaneIndex
+        Which plane.
+    entries : iterable of Entry
+        With a spot there.
+    """
+    found = [(entry.record.label, entry.spots[plane]) for entry in entries]
+    if not found:
+        return set()
+    box = found[0][1].box
+    for _, spot in found[1:]:
+        box = union(box, spot.box)
+    region = np.asarray(data[indexed(plane, box)])
+    origin = box[0].start, box[1].start
+    changed = set()
+    for label, spot in found:
+        inside = region[shifted(spot.box, origin)] == label
+        pixels = int(np.count_nonzero(inside))
+        if pixels != spot.pixels:
+            changed.add(label)
+        spot.pixels = pixels
+        if pixels and not _is_inside(inside, spot):
+            row, column = middle_point(inside)
+            spot.point = row + spot.box[0].start, column + spot.box[1].start
+    return changed
+
+
+def _is_inside(inside: Any, spot: Spot) -> bool:
+    row = round(spot.point[0]) - spot.box[0].start
+    column = round(spot.point[1]) - spot.box[1].start
+    return bool(
+        0 <= row < inside.shape[0] and 0 <= column < inside.shape[1] and inside[row, column]
+    )
+
+
+def _order(plane: PlaneIndex) -> tuple[int, ...]:
+    return tuple(-1 if at is None else at for at in plane)
+
+
+def _mean(values: Iterable[float], unknown: float) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return math.fsum(known) / len(known) if known else unknown

@@ -6,10 +6,47 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sa2va.errors import InvalidInput
+from napari_sa2va.viewer.geometry import LayerGeometry, view_plane
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.layers import Labels
+
+    from napari_sa2va.frames import PlaneIndex
+
+
+def plane_in_view(viewer: Any, labels: Labels) -> PlaneIndex | None:
+    """Return the plane of a layer that a 2-D view shows; None in 3-D, or if it is seen edge-on.
+
+    The position on an axis lies outside the layer where the view does.
+    """
+    if viewer.dims.ndisplay != 2 or viewer.dims.ndim < labels.ndim:
+        return None
+    try:
+        plane = view_plane(viewer, LayerGeometry.of(labels))
+    except InvalidInput:
+        return None
+    return tuple(
+        None if axis in plane.axes else round(at) for axis, at in enumerate(plane.position.tolist())
+    )
+
+
+def nearest_plane(viewer: Any, labels: Labels, planes: Sequence[PlaneIndex]) -> PlaneIndex:
+    """Return that of some planes of a layer that is nearest to the one in view."""
+    view = plane_in_view(viewer, labels)
+    if view is None:
+        return planes[0]
+
+    def distance(plane: PlaneIndex) -> int:
+        return sum(
+            abs(at - seen)
+            for at, seen in zip(plane, view, strict=True)
+            if at is not None and seen is not None
+        )
+
+    return min(planes, key=distance)
 
 
 def show_object(viewer: Any, labels: Labels, label: int, point: Sequence[float]) -> None:

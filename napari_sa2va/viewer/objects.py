@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from psygnal import Signal
 
-from napari_sa2va.annotation import ObjectRecord, ObjectTable
+from napari_sa2va.annotation import ObjectTable
 from napari_sa2va.annotation.painting import check_room
-from napari_sa2va.annotation.records import same_phrase
-from napari_sa2va.viewer.captions import Caption, CaptionLayer
-from napari_sa2va.viewer.edits import Edit, hull
-from napari_sa2va.viewer.entries import Entry, described
+from napari_sa2va.viewer.book import Book
+from napari_sa2va.viewer.captions import CaptionLayer, captions_in
+from napari_sa2va.viewer.edits import Edit
+from napari_sa2va.viewer.entries import axes_of
+from napari_sa2va.viewer.history import HistoryWatch, Replay
 from napari_sa2va.viewer.labels import highest_label, pixel_area
+from napari_sa2va.viewer.navigation import nearest_plane, plane_in_view
+from napari_sa2va.viewer.survey import survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from napari.layers import Labels
+
+    from napari_sa2va.annotation import ObjectRecord
+    from napari_sa2va.frames import PlaneIndex
+    from napari_sa2va.viewer.entries import Entry
+    from napari_sa2va.viewer.history import PlaneChange
+
+# So many planes are counted again when napari says no more than that something changed.
+_FEW_PLANES: Final = 20
 
 
 class LabelObjects:
     """The objects of one Labels layer.
 
     A label that loses its last pixel, by an undo or an eraser, loses its row and its caption, and
-    gets them back with its pixels. Edits of the border keep the row and are measured anew.
+    gets them back with its pixels. Edits of the border keep the row and are measured anew: only
+    the planes that an edit, an undo or a redo touched are read. What a script changes in place is
+    seen in the plane in view, when it calls ``refresh``.
 
     Parameters
     ----------
@@ -35,59 +47,84 @@ class LabelObjects:
         Shows the layer.
     labels : Labels
         The layer; watched until `close`.
+    empty : bool
+        It was just made: reading it would be in vain.
     """
 
     changed = Signal()
     """Rows came, went or were measured anew."""
     reverted = Signal()
     """Pixels changed by napari's undo or redo, or by a script: not by an edit."""
+    edited = Signal(object)
+    """A list of `Edit`: the user painted, or a script did by ``data_setitem``."""
 
-    def __init__(self, viewer: Any, labels: Labels) -> None:
+    def __init__(self, viewer: Any, labels: Labels, *, empty: bool = False) -> None:
         self.labels = labels
+        self.viewer = viewer
         self.captions = CaptionLayer(viewer, labels)
         self.show_captions = True
         self._held = 0
         self._unwritten = False
-        self._entries = {entry.record.label: entry for entry in described(labels)}
+        self._highest_painted, entries = (0, {}) if empty else survey(labels)
+        self._book = Book(labels, entries)
         self._shape = tuple(labels.data.shape)
-        self._highest_painted = highest_label(labels)
         self._quiet = False
-        self._edit_pending = False
-        labels.events.paint.connect(self._on_paint)
-        labels.events.labels_update.connect(self._on_update)
-        labels.events.set_data.connect(self._on_refresh)
-        labels.events.data.connect(self._on_data)
+        self._pending: list[Edit] = []
+        self._replays: dict[PlaneChange, dict[bool, dict[int, int]]] = {}
+        self._history = HistoryWatch(labels)
+        self._seen = plane_in_view(viewer, labels)
+        for event, slot in self._slots():
+            event.connect(slot)
 
     def close(self) -> None:
         """Stop watching, and take the captions away: the layer is gone."""
-        self.labels.events.paint.disconnect(self._on_paint)
-        self.labels.events.labels_update.disconnect(self._on_update)
-        self.labels.events.set_data.disconnect(self._on_refresh)
-        self.labels.events.data.disconnect(self._on_data)
+        for event, slot in self._slots():
+            event.disconnect(slot)
         self.captions.remove()
+
+    def _slots(self) -> list[tuple[Any, Callable[..., None]]]:
+        layer, dims = self.labels.events, self.viewer.dims.events
+        return [
+            (layer.paint, self._on_paint),
+            (layer.labels_update, self._on_update),
+            (layer.set_data, self._on_refresh),
+            (layer.data, self._on_data),
+            (dims.point, self._on_move),
+            (dims.order, self._on_move),
+            (dims.ndisplay, self._on_move),
+        ]
 
     # --- what there is ---
 
     def rows(self) -> list[ObjectRecord]:
         """Return the records of the labels that have pixels, by label."""
-        return [
-            self._entries[label].record
-            for label in sorted(self._entries)
-            if self._entries[label].present
-        ]
+        return self._book.rows()
 
     def entry(self, label: int) -> Entry | None:
         """Return what is known about a label that has pixels."""
-        entry = self._entries.get(label)
+        entry = self._book.entries.get(label)
         return entry if entry is not None and entry.present else None
 
-    def labelled(self, phrase: str, plane: tuple[int | None, ...]) -> list[int]:
-        """Return the labels of a plane that answer to a phrase already."""
-        return [
-            label
-            for label, entry in sorted(self._entries.items())
-            if entry.present and entry.plane == plane and same_phrase(entry.record.phrase, phrase)
-        ]
+    def point(self, label: int) -> tuple[float, ...] | None:
+        """Return a pixel of an object, in data coordinates, in the plane nearest to that in view.
+
+        None if it has no pixels.
+        """
+        entry = self.entry(label)
+        if entry is None or not entry.planes:
+            return None
+        return entry.point_in(nearest_plane(self.viewer, self.labels, entry.planes))
+
+    def labelled(self, phrase: str, plane: PlaneIndex) -> list[int]:
+        """Return the labels of a plane that answer to a phrase already.
+
+        With more than two axes left open (`StackSnapshot.line`), those of all its planes.
+        """
+        return self._book.labelled(phrase, plane)
+
+    def pixel_area(self, plane: PlaneIndex) -> tuple[float, str]:
+        """Return the area of a pixel of a plane, and its unit."""
+        return pixel_area(self.labels, axes_of(plane))
 
     # --- changes ---
 
@@ -96,65 +133,52 @@ class LabelObjects:
 
         Holes are not filled: a label that was erased may come back.
         """
-        self._forget_undone()
-        first = max([self._highest_painted, *self._entries]) + 1
+        self._book.forget_undone()
+        first = max([self._highest_painted, *self._book.entries]) + 1
         check_room(first + count - 1, np.dtype(self.labels.data.dtype))
         return range(first, first + count)
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Add objects, or describe those with the same labels anew. Belongs inside `painting`."""
-        for entry in entries:
-            known = self._entries.get(entry.record.label)
-            if known is not None:
-                entry.where = hull(known.where, entry.where)
-            self._entries[entry.record.label] = entry
+        self._book.put(entries)
+
+    def knows(self, entry: Entry) -> bool:
+        """Whether a label still stands for what was `put`."""
+        return self._book.entries.get(entry.record.label) is entry
 
     def drop(self, labels: Iterable[int]) -> None:
         """Forget labels that have no pixels and will not get them back."""
-        for label in labels:
-            self._entries.pop(label, None)
+        self._book.drop(labels)
 
     def describe(self, labels: Sequence[int], **changes: Any) -> None:
         """Change fields of the records of some labels."""
-        for label in labels:
-            if label in self._entries:
-                entry = self._entries[label]
-                entry.record = replace(entry.record, **changes)
+        self._book.describe(labels, **changes)
         self.show()
 
     @contextmanager
-    def painting(self) -> Iterator[None]:
-        """Leave pixels alone that change inside the block; then look once."""
+    def painting(self, *planes: PlaneIndex) -> Iterator[None]:
+        """Leave pixels alone that change inside the block; then count those of some planes."""
         before, self._quiet = self._quiet, True
         try:
             yield
         finally:
             self._quiet = before
-        self.sync()
+        self._book.count(planes)
+        self._measure()
 
-    def sync(self, *, undone: bool = False) -> bool:
-        """Measure all labels; return whether any changed.
+    def tally(self, plane: PlaneIndex, gained: dict[int, int]) -> None:
+        """Note how many pixels labels gained or lost in a plane, without reading it.
 
-        Parameters
-        ----------
-        undone : bool
-            A label that is missing now vanished by an undo.
+        Rows are measured by the next `write`.
         """
-        changed = False
-        pixel_areas: dict[tuple[int | None, ...], float] = {}
-        for label, entry in self._entries.items():
-            pixels = int(np.count_nonzero(np.asarray(self.labels.data[entry.where]) == label))
-            present = pixels > 0
-            if present != entry.present:
-                entry.present, entry.undone, changed = present, undone and not present, True
-            if entry.plane not in pixel_areas:
-                pixel_areas[entry.plane] = self.pixel_area(entry.plane)[0]
-            area = pixels * pixel_areas[entry.plane]
-            if present and area != entry.record.area:
-                entry.record, changed = replace(entry.record, area=area), True
-        if changed:
-            self.show()
-        return changed
+        self._book.tally(plane, gained)
+        self._unwritten = True
+
+    def replayed(self, change: PlaneChange, gained: dict[int, int], undoing: bool) -> None:
+        """Hear of an undo or redo of a `PlaneChange`, just before its pixels are written."""
+        self._replays.setdefault(change, {})[undoing] = gained
+
+    # --- writing out ---
 
     def show(self) -> None:
         """Write rows and captions out to the layers, unless that is held back."""
@@ -181,63 +205,104 @@ class LabelObjects:
         """Write rows and captions out to the layers, if they changed while held back."""
         if self._held and not self._unwritten:
             return
-        self._unwritten = False
-        rows = self.rows()
-        self.labels.features = ObjectTable(rows).features(self.labels.features)
-        entries = [self._entries[row.label] for row in rows] if self.show_captions else []
-        self.captions.show(
-            Caption(entry.record.label, entry.record.phrase, entry.point, entry.plane)
-            for entry in entries
-        )
+        news, self._unwritten = self._unwritten and self._book.measure(), False
+        self.labels.features = ObjectTable(self.rows()).features(self.labels.features)
+        self._show_captions()
+        if news:
+            self.changed.emit()
 
-    def pixel_area(self, plane: tuple[int | None, ...]) -> tuple[float, str]:
-        """Return the area of a pixel of a plane, and its unit."""
-        rows, columns = (axis for axis, at in enumerate(plane) if at is None)
-        return pixel_area(self.labels, (rows, columns))
+    def _show_captions(self, *, moved: bool = False) -> None:
+        shown = self._book.present() if self.show_captions else []
+        plane = plane_in_view(self.viewer, self.labels)
+        self.captions.show(captions_in(shown, plane), moved=moved)
+
+    def _measure(self, *, undone: bool = False) -> bool:
+        """Bring the rows in line with the counts; show and tell if any changed."""
+        changed = self._book.measure(undone=undone)
+        if changed:
+            self.show()
+        return changed
 
     # --- napari's events ---
 
+    def _on_move(self) -> None:
+        """Show the captions of another plane."""
+        self._show_captions(moved=True)
+
     def _on_paint(self, event: Any) -> None:
         """Follow an edit: what was undone before it cannot come back."""
-        self._forget_undone()
+        self._history.look()
+        self._book.forget_undone()
         if self._quiet:  # our own edit
             return
         edits = [Edit.of(atom) for atom in event.value]
-        for edit in edits:
-            self._follow(edit)
+        self._highest_painted = max(
+            self._highest_painted, *(label for edit in edits for label in edit.labels)
+        )
+        self.edited.emit(edits)
         # The event of a stroke comes when it is done, that of a fill before its pixels are there.
-        self._edit_pending = not all(edit.is_in(self.labels.data) for edit in edits)
-        if not self._edit_pending:
-            self.sync()
+        self._pending += edits
+        if all(edit.is_in(self.labels.data) for edit in edits):
+            self._on_update()
 
     def _on_update(self) -> None:
-        if self._edit_pending and not self._quiet:
-            self._edit_pending = False
-            self.sync()
-
-    def _forget_undone(self) -> None:
-        self._entries = {label: entry for label, entry in self._entries.items() if not entry.undone}
+        """Measure what was edited, now that its pixels are there."""
+        if self._pending and not self._quiet:
+            edits, self._pending = self._pending, []
+            self._book.count(self._book.touched(edits))
+            self._measure()
 
     def _on_refresh(self) -> None:
         if self._quiet:
             return
-        edited, self._edit_pending = self._edit_pending, False
-        if self.sync(undone=not edited) and not edited:
+        moved = self._history.look()
+        replays, self._replays = self._replays, {}
+        if self._pending:
+            self._on_update()
+            return
+        if moved is None:
+            planes = self._book.planes()
+        elif moved:
+            planes = self._take_in(moved, replays)
+        else:
+            planes = self._planes_at_hand()
+        self._book.count(planes)
+        if self._measure(undone=True):
             self.reverted.emit()
+
+    def _take_in(
+        self, moved: list[Any], replays: dict[PlaneChange, dict[bool, dict[int, int]]]
+    ) -> set[PlaneIndex]:
+        """Follow undone and redone steps; return the planes that must be counted for it."""
+        planes: set[PlaneIndex] = set()
+        edits = []
+        for atom in moved:
+            if not isinstance(atom[1], Replay):
+                edits.append(Edit.of(atom))
+                continue
+            change = atom[1].change
+            told = replays.pop(change, {})
+            if len(told) == 1:
+                self._book.tally(change.plane, *told.values())
+            else:  # not told, or there and back
+                planes.add(change.plane)
+        planes.update(change.plane for change in replays)
+        return planes | self._book.touched(edits)
+
+    def _planes_at_hand(self) -> set[PlaneIndex]:
+        """Return what to count when no more is known than that something may have changed."""
+        known = self._book.planes()
+        seen, self._seen = self._seen, plane_in_view(self.viewer, self.labels)
+        if len(known) <= _FEW_PLANES:
+            return known
+        return {self._seen} if self._seen is not None and self._seen == seen else set()
 
     def _on_data(self) -> None:
         """Begin anew: the array was replaced."""
         if tuple(self.labels.data.shape) != self._shape:
             self._shape = tuple(self.labels.data.shape)
-            self._entries = {}
+            self._book = Book(self.labels, {})
         self._highest_painted = highest_label(self.labels)
-        self.sync()
+        self._book.count(self._book.planes())
+        self._book.measure()
         self.show()
-
-    def _follow(self, edit: Edit) -> None:
-        """Enlarge the rectangles of the labels that an edit painted with."""
-        self._highest_painted = max(self._highest_painted, *edit.labels)
-        for label in edit.labels:
-            entry = self._entries.get(label)
-            if entry is not None:
-                entry.where = hull(entry.where, edit.where)

@@ -21,7 +21,7 @@ from napari_sa2va.annotation.painting import Shape, match_parts
 from napari_sa2va.annotation.records import now
 from napari_sa2va.viewer.crop import cropped, on_labels
 from napari_sa2va.viewer.draft import Draft
-from napari_sa2va.viewer.entries import Entry
+from napari_sa2va.viewer.entries import Entry, Spot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,7 +145,7 @@ class LabelRun:
         shape = Shape(spot.region.slices, parts, labels)
         found = FoundObject(spot, soft, shape, shape, record)
         self._found.append(found)
-        with self.objects.painting():
+        with self.objects.painting(self._placement.index):
             self._draft.show(self._shapes())
             self.objects.put(_entries(found))
         kept = tuple(label for label in labels if self.objects.entry(label) is not None)
@@ -167,7 +167,7 @@ class LabelRun:
             return
         self.threshold = threshold
         self._moved_since_commit = True
-        with self.objects.painting():
+        with self.objects.painting(self._placement.index):
             for found in self._found:
                 found.shape = self._moved(found)
                 self.objects.put(_entries(found, self.objects.entry))
@@ -175,7 +175,7 @@ class LabelRun:
 
     def commit(self) -> bool:
         """Make what is shown one undo step; return whether anything changed."""
-        with self.objects.painting():
+        with self.objects.painting(self._placement.index):
             changed = self._draft.commit()
             if self._moved_since_commit:  # captions stay behind while a border is dragged
                 for found in self._found:
@@ -244,21 +244,16 @@ def _entries(found: FoundObject, known: Callable[[int], Entry | None] | None = N
             continue
         top, left = spot.region.top + box[0].start, spot.region.left + box[1].start
         height, width = box[0].stop - box[0].start, box[1].stop - box[1].start
-        sides = iter((slice(top, top + height), slice(left, left + width)))
         earlier = None if known is None else known(label)
-        if earlier is not None:
-            point = earlier.point
+        spot_there = None if earlier is None else earlier.spots.get(spot.index)
+        if spot_there is not None:
+            point = spot_there.point
         else:
             row, column = place(shape.parts[box] == number)
-            inner = iter((top + row, left + column))
-            point = tuple(next(inner) if at is None else float(at) for at in spot.index)
-        entries.append(
-            Entry(
-                record=replace(found.record, label=label, score=score),
-                where=tuple(next(sides) if at is None else at for at in spot.index),
-                point=point,
-            )
-        )
+            point = top + row, left + column
+        within = slice(top, top + height), slice(left, left + width)
+        here = Spot(within, point=point, score=score, iou=found.record.iou)
+        entries.append(Entry(replace(found.record, label=label, score=score), {spot.index: here}))
     return entries
 
 

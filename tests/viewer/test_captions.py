@@ -3,12 +3,16 @@ from __future__ import annotations
 import numpy as np
 from napari.components import ViewerModel
 
+from napari_sa2va.annotation import ObjectRecord
+from napari_sa2va.annotation.records import now
 from napari_sa2va.viewer.captions import (
     MOST_PER_PLANE,
     Caption,
     CaptionLayer,
-    newest_per_plane,
+    captions_in,
+    newest,
 )
+from napari_sa2va.viewer.entries import Entry, Spot
 
 
 def caption(label: int, plane: int = 0, phrase: str = "the cell") -> Caption:
@@ -22,11 +26,34 @@ def test_text_is_short() -> None:
     assert long == "12 · the large round red cel…"
 
 
-def test_only_the_newest_of_a_plane_are_shown() -> None:
-    many = [caption(label, plane=label % 2) for label in range(1, 2 * MOST_PER_PLANE + 11)]
-    kept = newest_per_plane(reversed(many))
-    assert len(kept) == 2 * MOST_PER_PLANE
-    assert [c.label for c in kept] == list(range(11, 2 * MOST_PER_PLANE + 11))
+def test_only_the_newest_are_shown() -> None:
+    many = [caption(label) for label in range(1, MOST_PER_PLANE + 11)]
+    kept = newest(reversed(many))
+    assert [c.label for c in kept] == list(range(11, MOST_PER_PLANE + 11))
+
+
+def entry(label: int, *planes: tuple[int | None, ...]) -> Entry:
+    record = ObjectRecord(label, "the cell", "", 1, 1, 1, "pixel", "demo", now())
+    box = slice(0, 4), slice(0, 4)
+    return Entry(record, {plane: Spot(box, pixels=3, point=(1.0, 2.0)) for plane in planes})
+
+
+def test_captions_are_those_of_the_plane_in_view() -> None:
+    entries = [
+        entry(1, (0, None, None), (1, None, None), (2, None, None)),
+        entry(2, (1, None, None)),
+        entry(3, (None, None, 7)),
+    ]
+    entries[0].spots[1, None, None].pixels = 0
+
+    def shown(plane: tuple[int | None, ...] | None) -> dict[int, tuple[float, ...]]:
+        return {c.label: c.point for c in captions_in(entries, plane)}
+
+    # What was found in planes of other axes shows where its own plane crosses: napari's slicing.
+    assert shown((0, None, None)) == {1: (0, 1, 2), 3: (1, 2, 7)}
+    assert shown((1, None, None)) == {2: (1, 1, 2), 3: (1, 2, 7)}
+    assert shown((9, None, None)) == {3: (1, 2, 7)}
+    assert shown(None) == {1: (2, 1, 2), 2: (1, 1, 2), 3: (1, 2, 7)}
 
 
 def test_captions_share_the_labels_place_and_visibility() -> None:
@@ -64,6 +91,9 @@ def test_a_deleted_layer_comes_back_only_with_news() -> None:
     captions = CaptionLayer(viewer, labels)
     captions.show([caption(1)])
     viewer.layers.remove(captions.layer)
+    assert captions.layer is None
+    captions.show([caption(1, plane=1)])
+    captions.show([caption(2, plane=1)], moved=True)
     assert captions.layer is None
     captions.show([caption(1), caption(2)])
     assert len(captions.layer.data) == 2

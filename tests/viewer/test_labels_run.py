@@ -268,8 +268,11 @@ def test_planes_of_a_stack() -> None:
         scene.run(soft_disk((20, 20, 8)), phrase="the cell")
     assert scene.labels.data[0].any()
     assert not scene.labels.data[1].any()
-    points = scene.objects.captions.layer.data
-    assert points[:, 0].tolist() == [0, 2]
+    captions = scene.objects.captions.layer
+    assert captions.data[:, 0].tolist() == [2]
+    scene.viewer.dims.set_current_step(0, 0)
+    assert captions.data[:, 0].tolist() == [0]
+    assert list(captions.features["label"]) == [1]
     features = scene.labels.features
     assert features["area_unit"][1] == "µm²"
     assert features["area"][1] == np.count_nonzero(scene.labels.data == 1) * 0.25
@@ -278,6 +281,8 @@ def test_planes_of_a_stack() -> None:
     scene.viewer.dims.set_current_step(0, 1)  # looking elsewhere is no undo
     assert scene.state()[1] == [1, 2]
     scene.labels.undo()
+    assert scene.state() == ([1], [1], [])
+    scene.viewer.dims.set_current_step(0, 0)
     assert scene.state() == ([1], [1], [1])
 
 

@@ -1,0 +1,153 @@
+"""The objects of a layer by label, counted plane by plane: only what changed is looked at again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari_sa2va.annotation.painting import union
+from napari_sa2va.annotation.records import same_phrase
+from napari_sa2va.viewer.entries import recount
+from napari_sa2va.viewer.labels import pixel_area
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari.layers import Labels
+
+    from napari_sa2va.annotation import ObjectRecord
+    from napari_sa2va.frames import PlaneIndex
+    from napari_sa2va.viewer.edits import Edit
+    from napari_sa2va.viewer.entries import Entry
+
+
+class Book:
+    """Entries by label.
+
+    Parameters
+    ----------
+    labels : Labels
+        Read where pixels are counted.
+    entries : dict
+        What is known already.
+    """
+
+    def __init__(self, labels: Labels, entries: dict[int, Entry]) -> None:
+        self._labels = labels
+        self.entries = entries
+        self._stale = set(entries)
+        self._areas: dict[tuple[int, int], float] = {}
+
+    def rows(self) -> list[ObjectRecord]:
+        """Return the records of the labels that have pixels, by label."""
+        return [
+            self.entries[label].record
+            for label in sorted(self.entries)
+            if self.entries[label].present
+        ]
+
+    def present(self) -> list[Entry]:
+        """Return what has pixels."""
+        return [entry for entry in self.entries.values() if entry.present]
+
+    def labelled(self, phrase: str, plane: PlaneIndex) -> list[int]:
+        """Return the labels of a plane, or of a stack of planes, that answer to a phrase."""
+        return [
+            label
+            for label, entry in sorted(self.entries.items())
+            if entry.present and same_phrase(entry.record.phrase, phrase) and entry.is_in(plane)
+        ]
+
+    def planes(self) -> set[PlaneIndex]:
+        """Return all planes in which any label has, or had, pixels."""
+        return {plane for entry in self.entries.values() for plane in entry.spots}
+
+    # --- changes ---
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Add objects, or describe those with the same labels anew."""
+        for entry in entries:
+            known = self.entries.get(entry.record.label)
+            if known is not None and known is not entry:
+                for plane, spot in known.spots.items():
+                    if plane in entry.spots:
+                        entry.spots[plane].box = union(entry.spots[plane].box, spot.box)
+                    else:
+                        entry.spots[plane] = spot
+                entry.axis = known.axis if entry.axis is None else entry.axis
+            self.entries[entry.record.label] = entry
+            self._stale.add(entry.record.label)
+
+    def drop(self, labels: Iterable[int]) -> None:
+        """Forget labels that have no pixels and will not get them back."""
+        for label in labels:
+            self.entries.pop(label, None)
+
+    def describe(self, labels: Sequence[int], **changes: Any) -> None:
+        """Change fields of the records of some labels."""
+        for label in labels:
+            if label in self.entries:
+                entry = self.entries[label]
+                entry.record = replace(entry.record, **changes)
+
+    def forget_undone(self) -> None:
+        """Forget what an undo took away: after an edit no redo can bring it back."""
+        undone = [label for label, entry in self.entries.items() if entry.undone]
+        self.drop(undone)
+
+    # --- pixels ---
+
+    def count(self, planes: Iterable[PlaneIndex]) -> None:
+        """Count the pixels of some planes again."""
+        for plane in set(planes):
+            inside = [entry for entry in self.entries.values() if plane in entry.spots]
+            self._stale |= recount(self._labels.data, plane, inside)
+
+    def tally(self, plane: PlaneIndex, gained: dict[int, int]) -> None:
+        """Note how many pixels labels gained or lost in a plane, without reading it."""
+        for label, count in gained.items():
+            entry = self.entries.get(label)
+            if entry is not None and plane in entry.spots:
+                entry.spots[plane].pixels += count
+                self._stale.add(label)
+
+    def touched(self, edits: Sequence[Edit]) -> set[PlaneIndex]:
+        """Enlarge the rectangles of labels that edits painted; return the planes they touched."""
+        planes: set[PlaneIndex] = set()
+        axes_of = {label: entry.axes for label, entry in self.entries.items() if entry.spots}
+        for axes in set(axes_of.values()):
+            for edit in edits:
+                touched = list(edit.planes(axes))
+                planes.update(touched)
+                for label in {*edit.labels, *edit.before}:
+                    if axes_of.get(label) == axes:
+                        for plane in touched:
+                            self.entries[label].grow(plane, edit.box(axes))
+        return planes
+
+    def measure(self, *, undone: bool = False) -> bool:
+        """Bring the records in line with the counts; return whether any changed.
+
+        Parameters
+        ----------
+        undone : bool
+            A label that is missing now vanished by an undo.
+        """
+        changed = False
+        areas = {
+            axes: pixel_area(self._labels, axes)[0]
+            for axes in {entry.axes for entry in self.entries.values() if entry.spots}
+        }
+        if areas != self._areas:  # the layer's scale is another
+            self._areas, self._stale = areas, set(self.entries)
+        for label in self._stale & self.entries.keys():
+            entry = self.entries[label]
+            present = any(spot.pixels for spot in entry.spots.values())
+            if present != entry.present:
+                entry.present, entry.undone, changed = present, undone and not present, True
+            if present:
+                record = entry.measured(areas[entry.axes])
+                if record != entry.record:
+                    entry.record, changed = record, True
+        self._stale.clear()
+        return changed
