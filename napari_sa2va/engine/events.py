@@ -23,12 +23,24 @@ class ModelLoading:
 
 @dataclass(frozen=True, slots=True)
 class ModelReady:
-    """The model is loaded: its full name, the device and dtype it ended up on, bytes held."""
+    """The model is loaded.
+
+    Attributes
+    ----------
+    name : str
+        In full.
+    device, dtype : str
+        That it ended up on.
+    bytes_held : int
+    consistent : bool
+        Whether it can track in the consistent way.
+    """
 
     name: str
     device: str
     dtype: str
     bytes_held: int
+    consistent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,9 @@ class TrackRequest:
         Ask again every so many frames; 0 for never.
     reseed : bool
         On disagreement there, go on from what is found anew, instead of a note only.
+    sam2_file : str
+        A file with SAM2's original mask decoder, for consistent tracking with a checkpoint that
+        has none; empty for no file.
     resume : TrackState, optional
         Go on from where an earlier run was; `within` may have grown.
     """
@@ -106,4 +109,5 @@ class TrackRequest:
     within: tuple[int, int] | None = None
     check_every: int = 0
     reseed: bool = False
+    sam2_file: str = ""
     resume: TrackState | None = field(default=None, compare=False)

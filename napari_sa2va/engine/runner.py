@@ -197,7 +197,13 @@ class Runner:
             if self._cache_bytes is not None:
                 self._model.cache_bytes = self._cache_bytes
         model = self._model
-        yield ModelReady(model.name, str(model.device), model.dtype_name, model.bytes_held)
+        yield ModelReady(
+            model.name,
+            str(model.device),
+            model.dtype_name,
+            model.bytes_held,
+            model.capabilities.consistent_tracking,
+        )
         return model
 
     # --- memory

@@ -49,6 +49,8 @@ def track(model: Sa2VA, request: TrackRequest, cancelled: threading.Event) -> It
     UnreadablePlane
         If a plane cannot be read; those before it were yielded.
     """
+    if request.sam2_file and not model.capabilities.consistent_tracking:
+        model.load_tracking_decoder(request.sam2_file)
     yield Looking()
     tracking = _begin(model, _Readable(request.frames), request, cancelled)
     with closing(tracking):
