@@ -131,18 +131,23 @@ class Tracker:
             seeds[index] = Outcome.together(found)
         assert size is not None
         ahead, behind = places(keys[0], keys[-1], direction)
-        usual = (Usual(),) * objects
         forward = tuple(Group(r, Memory(kept)) for r, kept in zip(rows, seen, strict=True))
         backward = tuple(
             Group(r, Memory(dict(reversed(kept.items()))))
             for r, kept in zip(rows, seen, strict=True)
         )
+        # A direction that does not pass the seeds starts beside the first or the last of them.
+        first, last = (self._seeded(index, seeds[index], size) for index in (keys[0], keys[-1]))
         return (
             size,
             seeds,
-            Pass(backward=False, next=ahead, groups=forward, usual=usual),
-            Pass(backward=True, next=behind, groups=backward, usual=usual),
+            Pass(backward=False, next=ahead, groups=forward, usual=last),
+            Pass(backward=True, next=behind, groups=backward, usual=first),
         )
+
+    def _seeded(self, index: int, seed: Outcome, size: tuple[int, int]) -> tuple[Usual, ...]:
+        frame = self.frame(index, seed, size, seed=True)
+        return tuple(learned(now, Usual(), seed=True) for now in readings(frame))
 
     def run(
         self, state: TrackState, ask_again: AskAgain | None = None
