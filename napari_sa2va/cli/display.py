@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
-from napari_sa2va.engine import Looking, ModelLoading, QuestionDone, QuestionStarted
+from napari_sa2va.engine import (
+    FrameDone,
+    Looking,
+    ModelLoading,
+    QuestionDone,
+    QuestionStarted,
+    TrackStarted,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from napari_sa2va.engine import Event
+
+# A plane can take a minute: speeds are told from so long ago.
+_SPEED_SECONDS: Final = 600
+
+
+class _LeftColumn(ProgressColumn):
+    """Time that is left, where frames are counted; it says nothing of other tasks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = TimeRemainingColumn(compact=True)
+
+    def render(self, task: Task) -> Text:
+        """Return what stands in the task's line."""
+        return Text.assemble(self._left.render(task), " left") if task.fields["timed"] else Text()
 
 
 class Display:
@@ -39,14 +70,16 @@ class Display:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TimeElapsedColumn(),
+            _LeftColumn(),
             console=console,
+            speed_estimate_period=_SPEED_SECONDS,
             transient=True,
             # rich would send what is printed to stdout to the bar's console, which is stderr.
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._progress.add_task("Starting", total=questions)
-        self._loading = self._progress.add_task("Loading", total=1.0, visible=False)
+        self._task = self._progress.add_task("Starting", total=questions, timed=False)
+        self._loading = self._progress.add_task("Loading", total=1.0, visible=False, timed=False)
         self._image = ""
 
     def __enter__(self) -> Self:
@@ -85,6 +118,14 @@ class Display:
                 self._progress.update(self._task, description=f"{self._image}: {text}")
             case QuestionDone():
                 self._progress.advance(self._task)
+            case TrackStarted(done=done, total=total):
+                self._progress.reset(self._task, total=total, completed=done, timed=True)
+            case FrameDone(done=done, total=total):
+                self._progress.update(
+                    self._task,
+                    description=f"{self._image}: {done} of {total} planes",
+                    completed=done,
+                )
 
     def say(self, text: str, end: str = "\n") -> None:
         """Print a result on stdout."""

@@ -1,4 +1,4 @@
-"""A label image as a TIFF file that Fiji and napari open with its scale and its colours."""
+"""Label images and stacks as TIFF files that Fiji and napari open with their scale and colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_sa2va.io.atomic import replacing
 from napari_sa2va.io.colours import label_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -81,6 +81,73 @@ def write_labels(
                 "Info": info,
                 "LUTs": [_label_colours(largest)],
             },
+        )
+
+
+def write_label_stack(
+    path: Path,
+    planes: Iterable[NDArray[np.integer[Any]]],
+    shape: tuple[int, int, int],
+    axis: str,
+    *,
+    largest: int,
+    phrases: Mapping[int, str] | None = None,
+    pixel_size: tuple[float, float] | None = None,
+    unit: str | None = None,
+    step: float | None = None,
+) -> None:
+    """Write a stack of labels atomically, plane by plane: it need not fit into memory.
+
+    An ImageJ hyperstack of uint16 with a colour table. Above 4 GB it has one page in the eyes of
+    other programs, which ImageJ's metadata says how to go on from: Fiji, tifffile and napari do.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.tif`` or ``.tiff``.
+    planes : iterable of ndarray of integers, shape (height, width)
+        As many as `shape` says; 0 is background.
+    shape : (int, int, int)
+        Planes, height and width.
+    axis : str
+        What the planes lie along: ``"z"`` for slices; anything else are frames.
+    largest : int
+        The largest label: at most 65,535, which ImageJ's integers end at.
+    phrases, pixel_size, unit
+        As of `write_labels`.
+    step : float, optional
+        From a plane to the next: in `unit` along z, else in seconds.
+
+    Raises
+    ------
+    InvalidInput
+        If there are too many labels, or the file cannot be written.
+    """
+    if largest > _IMAGEJ_MAX_LABEL:
+        raise InvalidInput(
+            f"A TIFF stack holds {_IMAGEJ_MAX_LABEL:,} labels at most. Choose zarr instead."
+        )
+    along_z = axis.lower() == "z"
+    height, width = pixel_size or (1.0, 1.0)
+    metadata: dict[str, Any] = {
+        "axes": "ZYX" if along_z else "TYX",
+        "unit": _imagej_unit(unit),
+        "min": 0.0,
+        "max": float(max(largest, 1)),
+        "Info": json.dumps({str(label): phrase for label, phrase in (phrases or {}).items()}),
+        "LUTs": [_label_colours(largest)],
+    }
+    if step is not None:
+        metadata["spacing" if along_z else "finterval"] = step
+    with replacing(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            (plane.astype(np.uint16) for plane in planes),
+            shape=shape,
+            dtype=np.uint16,
+            imagej=True,
+            resolution=(1 / width, 1 / height),
+            metadata=metadata,
         )
 
 

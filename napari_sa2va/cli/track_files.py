@@ -1,0 +1,91 @@
+"""The files that a tracking ends with."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_sa2va.io.track_csv import frame_rows, write_frames, write_tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_sa2va.cli.track import TrackOutcome
+    from napari_sa2va.cli.track_job import TrackJob
+    from napari_sa2va.io.track_folder import TrackFolder
+
+_LOG: Final = logging.getLogger(__name__)
+
+FILE_NAMES: Final = {
+    "tiff": "{stem}_labels.tif",
+    "zarr": "{stem}_labels.zarr",
+    "csv": "{stem}_objects.csv",
+    "frames": "{stem}_frames.csv",
+}
+
+
+def write_files(outcome: TrackOutcome, job: TrackJob, folder: TrackFolder) -> dict[str, Path]:
+    """Write what was found to the files that the job wants; return where, by kind.
+
+    Raises
+    ------
+    InvalidInput
+        If a file cannot be written.
+    """
+    stack, records, notes = outcome.stack, outcome.records, outcome.notes
+    files = {
+        kind: job.output / name.format(stem=stack.path.stem)
+        for kind, name in FILE_NAMES.items()
+        if kind in job.formats or (kind == "frames" and "csv" in job.formats)
+    }
+    phrases = [one.phrase for one in notes.objects]
+    shape = (stack.length, *stack.frames.shape)
+    if "tiff" in files:
+        from napari_sa2va.io.labels_tiff import write_label_stack
+
+        write_label_stack(
+            files["tiff"],
+            _planes(outcome, folder),
+            shape,
+            stack.axis,
+            largest=len(phrases),
+            phrases=dict(enumerate(phrases, start=1)),
+            pixel_size=stack.pixel_size,
+            unit="µm" if stack.pixel_size else None,
+            step=stack.step,
+        )
+    if "zarr" in files:
+        from napari_sa2va.io.track_arrays import label_dtype, write_zarr
+
+        write_zarr(
+            files["zarr"],
+            _planes(outcome, folder),
+            shape,
+            label_dtype(len(phrases)),
+            (stack.axis, "y", "x"),
+            {
+                "phrases": {str(label): text for label, text in enumerate(phrases, start=1)},
+                "pixel_size_um": list(stack.pixel_size) if stack.pixel_size else None,
+                "step": stack.step,
+            },
+        )
+    if "csv" in files:
+        write_tracks(files["csv"], outcome.rows)
+        write_frames(files["frames"], frame_rows(records, phrases, stack.pixel_size))
+    _LOG.info("Wrote %s", ", ".join(str(path) for path in files.values()))
+    return files
+
+
+def _planes(outcome: TrackOutcome, folder: TrackFolder) -> Iterator[NDArray[Any]]:
+    """Yield the labels of every plane, zeros where nothing was tracked."""
+    if outcome.records:
+        yield from folder.planes(outcome.records)
+        return
+    nothing = np.zeros(outcome.stack.frames.shape, np.uint8)
+    for _ in range(outcome.stack.length):
+        yield nothing
