@@ -13,6 +13,7 @@ import pytest
 from npe2 import PluginManifest
 
 import napari_sa2va
+from napari_sa2va.frames import MOVIE_SUFFIXES
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(napari_sa2va.__file__).parent
@@ -50,13 +51,15 @@ def test_the_manifest_names_things_that_exist() -> None:
     manifest.validate_imports()
 
 
-def test_the_manifest_offers_widget_menu_sample_and_settings() -> None:
+def test_the_manifest_offers_widget_menu_samples_and_reader() -> None:
     contributions = PluginManifest.from_file(MANIFEST).contributions
     assert [widget.display_name for widget in contributions.widgets or []] == ["Sa2VA"]
     assert contributions.menus is not None
     items = contributions.menus["napari/layers/segment"]
     assert [getattr(item, "command", None) for item in items] == ["napari-sa2va.open"]
-    assert [s.key for s in contributions.sample_data or []] == ["cells"]
+    assert [s.key for s in contributions.sample_data or []] == ["cells", "movie", "z_stack"]
+    (reader,) = contributions.readers or []
+    assert set(reader.filename_patterns) == {f"*{suffix}" for suffix in MOVIE_SUFFIXES}
     assert not contributions.keybindings  # napari 0.9 ignores them
 
 

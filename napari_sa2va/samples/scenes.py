@@ -42,7 +42,7 @@ class Cell:
     x, y : float
         Centre (column, row).
     radius : float
-        Of the circle that the outline was made from.
+        Of the circle that the outline was made from; 0 for a cell that is not in this plane.
     wobble : tuple of float
         Amplitude and phase of the second and third harmonic of the outline.
     """
@@ -194,6 +194,8 @@ def _window(cell: Cell, side: int) -> tuple[int, int, int, int]:
 def coverage(cell: Cell, side: int) -> NDArray[np.float32]:
     """Return how much of each pixel a cell covers, (side, side); rings count as filled."""
     plane = np.zeros((side, side), np.float32)
+    if cell.radius <= 0:
+        return plane
     top, bottom, left, right = _window(cell, side)
     plane[top:bottom, left:right] = _inside(cell, top, bottom, left, right)
     return plane
@@ -217,6 +219,8 @@ def render(scene: Scene, frame: int = 0) -> NDArray[np.uint8]:
     grain = Image.fromarray(rng.normal(0, 1, (side // 4, side // 4)).astype(np.float32))
     texture = np.asarray(grain.resize((side, side), Image.Resampling.BICUBIC))
     for cell in scene.cells:
+        if cell.radius <= 0:  # above or below this plane of a stack
+            continue
         top, bottom, left, right = _window(cell, side)
         body = _inside(cell, top, bottom, left, right)
         light = np.ones_like(body)
