@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_sa2va.annotation.painting import union
 from napari_sa2va.annotation.records import same_phrase
-from napari_sa2va.viewer.entries import recount
+from napari_sa2va.viewer.entries import joined, recount
 from napari_sa2va.viewer.labels import pixel_area
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Book:
             if known is not None and known is not entry:
                 for plane, spot in known.spots.items():
                     if plane in entry.spots:
-                        entry.spots[plane].box = union(entry.spots[plane].box, spot.box)
+                        entry.spots[plane].box = joined(entry.spots[plane].box, spot.box)
                     else:
                         entry.spots[plane] = spot
                 entry.axis = known.axis if entry.axis is None else entry.axis
@@ -92,7 +91,11 @@ class Book:
 
     def forget_undone(self) -> None:
         """Forget what an undo took away: after an edit no redo can bring it back."""
-        undone = [label for label, entry in self.entries.items() if entry.undone]
+        undone = [
+            label
+            for label, entry in self.entries.items()
+            if entry.undone and not any(spot.pixels for spot in entry.spots.values())
+        ]
         self.drop(undone)
 
     # --- pixels ---

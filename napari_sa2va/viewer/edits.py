@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sa2va.viewer.entries import indexed
-from napari_sa2va.viewer.history import Replay
+from napari_sa2va.viewer.history import change_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,32 +51,22 @@ class Edit:
         """Read an item of the event's list.
 
         Brush, fill and polygon give a named tuple with a bounding box, a mask (None if all of the
-        box changed) and a label; ``data_setitem`` gives (indices, old values, new values), and a
-        run over many planes the same with `Replay` values.
+        box changed) and a label, a run over many planes the same with a `PlaneChange`;
+        ``data_setitem`` gives (indices, old values, new values).
         """
+        change = change_of(atom)
+        if change is not None:
+            labels = tuple(sorted(change.labels))
+            return cls(change.where, labels, labels, tuple(at.start for at in change.where), None)
         if hasattr(atom, "slice_key"):
             where = tuple(atom.slice_key)
             corner = [at.start for at in where]
             inside = [0] * len(where) if atom.mask is None else np.argwhere(atom.mask)[0]
             first = tuple(int(c + i) for c, i in zip(corner, inside, strict=True))
             values = np.atleast_1d(atom.new_value)
-            return cls(
-                where,
-                _unique(values),
-                _unique(atom.old_values),
-                first,
-                int(values.flat[0]),
-                atom.mask,
-            )
+            before = _unique(atom.old_values)
+            return cls(where, _unique(values), before, first, int(values.flat[0]), atom.mask)
         indices, old, new = atom
-        if isinstance(new, Replay):
-            change = new.change
-            where = tuple(
-                at if isinstance(at, slice) else slice(at, at + 1)
-                for at in indexed(change.plane, change.box)
-            )
-            labels = tuple(sorted(change.labels))
-            return cls(where, labels, labels, tuple(at.start for at in where), None)
         where = tuple(slice(int(np.min(at)), int(np.max(at)) + 1) for at in indices)
         first = tuple(int(np.ravel(at)[0]) for at in indices)
         values = np.atleast_1d(new)

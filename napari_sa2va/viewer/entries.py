@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -118,7 +118,7 @@ class Entry:
         if spot is None:
             spot = self.spots[plane] = Spot(box)
         else:
-            spot.box = union(spot.box, box)
+            spot.box = joined(spot.box, box)
         return spot
 
     @property
@@ -171,6 +171,22 @@ def axes_of(plane: PlaneIndex) -> tuple[int, int]:
     return rows, columns
 
 
+NOWHERE: Final = slice(0, 0), slice(0, 0)
+"""The box of nothing."""
+
+
+def joined(box: Box, other: Box) -> Box:
+    """Return the smallest box around two; one that holds nothing does not count."""
+    if is_empty(box):
+        return other
+    return box if is_empty(other) else union(box, other)
+
+
+def is_empty(box: Box) -> bool:
+    """Whether a box holds no pixel."""
+    return any(side.stop <= side.start for side in box)
+
+
 def indexed(plane: PlaneIndex, box: Box) -> tuple[int | slice, ...]:
     """Return the index of a rectangle of a plane in the layer's data."""
     sides = iter(box)
@@ -190,15 +206,17 @@ def recount(data: Any, plane: PlaneIndex, entries: Iterable[Entry]) -> set[int]:
         With a spot there.
     """
     found = [(entry.record.label, entry.spots[plane]) for entry in entries]
-    if not found:
+    box = NOWHERE
+    for _, spot in found:
+        box = joined(box, spot.box)
+    if is_empty(box):
         return set()
-    box = found[0][1].box
-    for _, spot in found[1:]:
-        box = union(box, spot.box)
     region = np.asarray(data[indexed(plane, box)])
     origin = box[0].start, box[1].start
     changed = set()
     for label, spot in found:
+        if is_empty(spot.box):
+            continue
         inside = region[shifted(spot.box, origin)] == label
         pixels = int(np.count_nonzero(inside))
         if pixels != spot.pixels:

@@ -8,9 +8,11 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.viewer.store import MOST_IN_MEMORY, new_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from napari.layers import Image
     from numpy.typing import NDArray
@@ -50,11 +52,45 @@ def own_labels(viewer: Any, images: Sequence[Image], shape: tuple[int, ...]) -> 
     return None
 
 
-def create_labels(viewer: Any, images: Sequence[Image], placement: Placement) -> Labels:
-    """Add an empty Labels layer that lies exactly on an image."""
+def create_labels(
+    viewer: Any,
+    images: Sequence[Image],
+    placement: Placement,
+    *,
+    folder: Path | None = None,
+    most_in_memory: int = MOST_IN_MEMORY,
+) -> Labels:
+    """Add an empty Labels layer that lies exactly on an image.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Where it is added.
+    images : sequence of Image
+        The channels of one image; named after the first.
+    placement : Placement
+        Of a frame of it.
+    folder : Path, optional
+        Where a large one is kept; `store.default_folder` if left out.
+    most_in_memory : int
+        Bytes above which it is kept there, as a zarr array.
+
+    Raises
+    ------
+    CannotWrite
+        It is large, and cannot be kept in that folder.
+    """
     first = images[0]
+    named = [label for label in placement.geometry.axis_labels if not label.startswith("-")]
+    data = new_array(
+        placement.labels_shape,
+        first.name,
+        folder=folder,
+        axis_names=named if len(set(named)) == len(placement.labels_shape) else (),
+        most_in_memory=most_in_memory,
+    )
     labels = Labels(
-        np.zeros(placement.labels_shape, dtype=np.int32),
+        data,
         name=f"{first.name} · Sa2VA",
         metadata={
             METADATA: {

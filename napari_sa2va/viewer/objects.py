@@ -14,7 +14,7 @@ from napari_sa2va.viewer.book import Book
 from napari_sa2va.viewer.captions import CaptionLayer, captions_in
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import axes_of
-from napari_sa2va.viewer.history import HistoryWatch, Replay
+from napari_sa2va.viewer.history import HistoryWatch, change_of
 from napari_sa2va.viewer.labels import highest_label, pixel_area
 from napari_sa2va.viewer.navigation import nearest_plane, plane_in_view
 from napari_sa2va.viewer.survey import survey
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation import ObjectRecord
     from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.viewer.entries import Entry
-    from napari_sa2va.viewer.history import PlaneChange
+    from napari_sa2va.viewer.stamps import PlaneChange
 
 # So many planes are counted again when napari says no more than that something changed.
 _FEW_PLANES: Final = 20
@@ -277,10 +277,10 @@ class LabelObjects:
         planes: set[PlaneIndex] = set()
         edits = []
         for atom in moved:
-            if not isinstance(atom[1], Replay):
+            change = change_of(atom)
+            if change is None:
                 edits.append(Edit.of(atom))
                 continue
-            change = atom[1].change
             told = replays.pop(change, {})
             if len(told) == 1:
                 self._book.tally(change.plane, *told.values())

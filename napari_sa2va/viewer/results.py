@@ -12,6 +12,7 @@ from napari_sa2va.viewer.objects import LabelObjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from napari.layers import Image, Labels
 
@@ -27,6 +28,8 @@ class Results:
         Watched for layers that go.
     """
 
+    folder: Path | None = None
+    """Where large label arrays are kept; None for the folder `store.default_folder`."""
     removed = Signal(object)
     """A `LabelObjects` whose layer was deleted."""
 
@@ -69,10 +72,19 @@ class Results:
     def prepared(
         self, images: Sequence[Image], placement: Placement, target: Labels | None = None
     ) -> LabelObjects:
-        """Return where results go; the image's own layer is made if need be."""
+        """Return where results go; the image's own layer is made if need be.
+
+        Raises
+        ------
+        InvalidInput
+            The layer cannot be written to, or is of another size.
+        CannotWrite
+            It must be made on disk, and cannot.
+        """
         objects = self.existing(images, placement, target)
         if objects is None:
-            objects = self.of(create_labels(self._viewer, images, placement))
+            labels = create_labels(self._viewer, images, placement, folder=self.folder)
+            objects = self._of[labels] = LabelObjects(self._viewer, labels, empty=True)
         return objects
 
     def _on_removed(self, event: Any) -> None:

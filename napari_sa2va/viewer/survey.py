@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sa2va.annotation.masks import inner_point, part_boxes
 from napari_sa2va.annotation.table import records_in
-from napari_sa2va.viewer.entries import Entry, Spot
+from napari_sa2va.viewer.entries import NOWHERE, Entry, Spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,4 +77,4 @@ def _flag(entry: Entry, record: ObjectRecord) -> None:
     first = next(iter(entry.spots))
     for frame in record.flagged:
         plane = (*first[:axis], frame, *first[axis + 1 :])
-        entry.grow(plane, entry.spots[first].box).flags = _EARLIER
+        entry.grow(plane, NOWHERE).flags = _EARLIER

@@ -1,0 +1,91 @@
+"""Which pixels of one plane a run takes: the rules, on plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sa2va.annotation.painting import shifted
+from napari_sa2va.viewer.stamps import Stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sa2va.annotation.painting import Box, Shape
+    from napari_sa2va.viewer.stamps import PlaneChange
+
+
+@dataclass(frozen=True, slots=True)
+class Repainting:
+    """How the masks of a run are painted in one plane.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Rows and columns of the plane.
+    earlier : sequence of PlaneChange
+        What the run did there before: taken back first.
+    own : sequence of int
+        Labels of the run: among them the first has a pixel.
+    replace : bool
+        Whether other labels lose theirs.
+    users : sequence of (box, bool array)
+        What the user painted since the run began: never taken.
+    """
+
+    shape: tuple[int, int]
+    earlier: Sequence[PlaneChange]
+    own: Sequence[int]
+    replace: bool
+    users: Sequence[tuple[Box, NDArray[np.bool_]]]
+
+    def done(
+        self, before: NDArray[Any], box: Box, shapes: Sequence[Shape]
+    ) -> tuple[NDArray[Any], list[Stamp]]:
+        """Return a part of the plane with shapes painted on it, and what that changes.
+
+        Parameters
+        ----------
+        before : (rows, columns) integer array
+            What is there.
+        box : tuple of slice
+            Where: it holds the shapes and what the run did earlier.
+        shapes : sequence of Shape
+            Each of one part.
+        """
+        after = before.copy()
+        origin = box[0].start, box[1].start
+        stamps: list[Stamp] = []
+        for change in reversed(self.earlier):
+            change.take_back(after[shifted(change.box, origin)])
+        if self.earlier:
+            changed = after != before
+            for label in np.unique(after[changed]):
+                where = changed & (after == label)
+                stamps.append(Stamp.of(where, box, self.shape, before, int(label)))
+        for shape in shapes:
+            under = after[shifted(shape.box, origin)]
+            if self.replace:
+                where = (shape.parts > 0) & ~np.isin(under, self.own) & ~self._painted(shape.box)
+            else:
+                where = (shape.parts > 0) & (under == 0)
+            if where.any():
+                stamps.append(Stamp.of(where, shape.box, self.shape, under, shape.labels[0]))
+                under[where] = shape.labels[0]
+        return after, stamps
+
+    def _painted(self, box: Box) -> NDArray[np.bool_]:
+        """Return which pixels of a box the user painted."""
+        painted = np.zeros([side.stop - side.start for side in box], dtype=bool)
+        for at, inside in self.users:
+            top, left = (max(own.start, other.start) for own, other in zip(box, at, strict=True))
+            bottom, right = (min(own.stop, other.stop) for own, other in zip(box, at, strict=True))
+            if bottom > top and right > left:
+                common = slice(top, bottom), slice(left, right)
+                here = shifted(common, (box[0].start, box[1].start))
+                painted[here] |= inside[shifted(common, (at[0].start, at[1].start))]
+        return painted

@@ -1,0 +1,325 @@
+"""The masks of one run through a stack in a Labels layer, frame by frame."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sa2va.annotation import ObjectRecord
+from napari_sa2va.annotation.masks import middle_point
+from napari_sa2va.annotation.painting import Shape, shifted
+from napari_sa2va.annotation.records import now
+from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.viewer.crop import cropped
+from napari_sa2va.viewer.entries import (
+    NOWHERE,
+    Entry,
+    Spot,
+    axes_of,
+    indexed,
+    is_empty,
+    joined,
+)
+from napari_sa2va.viewer.history import add_step
+from napari_sa2va.viewer.navigation import plane_in_view
+from napari_sa2va.viewer.repainting import Repainting
+from napari_sa2va.viewer.stamps import PlaneChange, Stamp, gained
+from napari_sa2va.viewer.store import cannot_write, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sa2va.annotation.packed import PackedMask
+    from napari_sa2va.annotation.painting import Box
+    from napari_sa2va.frames import PlaneIndex
+    from napari_sa2va.viewer.edits import Edit
+    from napari_sa2va.viewer.objects import LabelObjects
+    from napari_sa2va.viewer.placement import Placement
+    from napari_sa2va.viewer.stack import StackSnapshot
+
+
+class LayerLost(Sa2VAError):
+    """The layer that a run writes to was deleted, or its data replaced: the run must end."""
+
+
+class TrackRun:
+    """What one run through a stack puts into a Labels layer.
+
+    `begin` gives each object a label, `add` paints a frame at once, `commit` makes all frames since
+    the last commit one step of napari's undo history. A run that is resumed or extended goes on
+    with the same `TrackRun`, and is one more step.
+
+    Pixels of labels that were there before are kept unless `replace`; among the run's own objects
+    the first has a pixel. What the user paints while the run goes on is never painted over, and
+    what they erase is not painted again.
+
+    Nothing here reads or writes more than the plane of one frame, undo apart.
+
+    Parameters
+    ----------
+    objects : LabelObjects
+        Of the layer.
+    stack : StackSnapshot
+        What is looked at.
+    replace : bool
+        Whether masks take the pixels of labels that were there before.
+    model : str
+        Name of the model, for the records.
+    """
+
+    def __init__(
+        self, objects: LabelObjects, stack: StackSnapshot, *, replace: bool, model: str
+    ) -> None:
+        self.objects = objects
+        self._stack = stack
+        self._replace = replace
+        self._model = model
+        self._data = objects.labels.data
+        self._found: list[Entry] = []
+        self._painted: dict[PlaneIndex, list[PlaneChange]] = {}  # since the run began
+        self._changes: dict[PlaneIndex, PlaneChange] = {}  # since the last commit
+        self._noted: list[Spot] = []  # likewise
+        self._edits: list[Edit] = []
+        self._unseen = False
+        if replace:
+            objects.edited.connect(self._on_edit)
+
+    def close(self) -> None:
+        """Stop listening: the run is over, and will not be resumed."""
+        if self._replace:
+            self.objects.edited.disconnect(self._on_edit)
+        self._edits = []
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The labels of this run that have pixels."""
+        labels = (entry.record.label for entry in self._found)
+        return tuple(label for label in labels if self.objects.entry(label) is not None)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the layer was deleted or its data replaced: then nothing can be added."""
+        labels = self.objects.labels
+        return labels not in self.objects.viewer.layers or labels.data is not self._data
+
+    def begin(self, found: Sequence[tuple[str, str]]) -> tuple[int, ...]:
+        """Give the objects of a run their labels.
+
+        Parameters
+        ----------
+        found : sequence of tuple of str
+            Phrase and answer of each object, in the order of the masks of `add`. After a resume
+            the same objects get the same labels, further ones labels of their own; new labels also
+            where an undo and later edits gave the old ones free.
+
+        Raises
+        ------
+        InvalidInput
+            The layer's kind of integer has no room for so many labels.
+        LayerLost
+            The layer is gone.
+        """
+        self._check()
+        kept = []
+        for entry, (phrase, _) in zip(self._found, found, strict=False):
+            if entry.record.phrase != phrase or not self.objects.knows(entry):
+                break
+            kept.append(entry)
+        fresh = found[len(kept) :]
+        labels = self.objects.reserve(len(fresh)) if fresh else ()
+        plane = self._stack.first.index
+        unit = self.objects.pixel_area(plane)[1]
+        made = [
+            Entry(
+                ObjectRecord(
+                    label, phrase, answer, math.nan, math.nan, 0.0, unit, self._model, now()
+                ),
+                {plane: Spot(NOWHERE)},
+                axis=self._stack.axis.axis,
+                present=False,
+            )
+            for label, (phrase, answer) in zip(labels, fresh, strict=True)
+        ]
+        self._found = [*kept, *made]
+        if not kept:
+            self._painted.clear()
+        self.objects.put(made)
+        return tuple(entry.record.label for entry in self._found)
+
+    def add(
+        self,
+        index: int,
+        masks: Sequence[PackedMask],
+        ious: Sequence[float],
+        scores: Sequence[float],
+        present: Sequence[float],
+        flags: Sequence[tuple[str, ...]] = (),
+    ) -> None:
+        """Paint the masks of one frame into the layer's data; napari is not told: see `refresh`.
+
+        A frame that was added before is painted anew. Rows and captions follow with
+        `LabelObjects.write`.
+
+        Parameters
+        ----------
+        index : int
+            Number of the frame.
+        masks : sequence of PackedMask
+            One an object, of the frame's size; empty where the object is not.
+        ious, scores, present : sequence of float
+            SAM2's estimate, mean probability, and whether the object is there, one an object.
+        flags : sequence of tuple of str
+            Why an object should be looked at here; () for none at all.
+
+        Raises
+        ------
+        LayerLost
+            The layer was deleted, or its data replaced. Frames added before stay where they are.
+        CannotWrite
+            The array could not be written (disk full); frames added before are kept, and `commit`
+            still works.
+        """
+        self._check()
+        placement = self._stack.placement(index)
+        plane = placement.index
+        shapes = self._shapes(placement, masks)
+        earlier = self._painted.get(plane, [])
+        box = NOWHERE
+        for other in [*(change.box for change in earlier), *(shape.box for shape in shapes)]:
+            box = joined(box, other)
+        if not is_empty(box):
+            try:
+                before = np.array(self._data[indexed(plane, box)])
+                after, stamps = self._repainting(plane).done(before, box, shapes)
+                if stamps:
+                    self._record(plane, stamps)
+                    self._data[indexed(plane, box)] = after
+            except OSError as error:
+                raise cannot_write(place_of(self._data), error) from error
+            self._describe(plane, shapes, after, box)
+            self.objects.tally(plane, gained(stamps))
+            self._unseen = self._unseen or self._is_in_view(plane)
+        self._note(plane, ious, scores, present, flags)
+
+    def refresh(self) -> bool:
+        """Have napari draw what was added, if it is in view; return whether it was.
+
+        Takes napari some 10 ms: call it at most a few times a second.
+        """
+        if not self._unseen or self.lost:
+            return False
+        self._unseen = False
+        with self.objects.painting():
+            self.objects.labels.refresh(extent=False, thumbnail=False, highlight=False)
+        return True
+
+    def commit(self) -> bool:
+        """Make what was added since the last commit one undo step; return whether anything was.
+
+        Its pixels are in the layer already, so this takes no time. Returns False, too, when the
+        layer is gone.
+
+        Raises
+        ------
+        NoUndo
+            This version of napari has another undo history. The labels stay.
+        """
+        changes = sorted(
+            (change for change in self._changes.values() if change.stamps),
+            key=lambda change: change.plane[self._stack.axis.axis] or 0,
+        )
+        noted, self._changes, self._noted = self._noted, {}, []
+        if not changes or self.lost:
+            return False
+
+        def replayed(change: PlaneChange, more: dict[int, int], undoing: bool) -> None:
+            if noted and noted[0].withdrawn != undoing:
+                for spot in noted:
+                    spot.withdrawn = undoing
+            self.objects.replayed(change, more, undoing)
+
+        with self.objects.painting():
+            add_step(self.objects.labels, changes, replayed)
+        return True
+
+    # --- one frame ---
+
+    def _shapes(self, placement: Placement, masks: Sequence[PackedMask]) -> list[Shape]:
+        """Turn masks of the frame into shapes on the layer's plane."""
+        shapes = []
+        for entry, mask in zip(self._found, masks, strict=True):
+            if not mask.area:
+                continue
+            spot = cropped(placement, mask.box)
+            _, inside = spot.paste(mask.inside)
+            shapes.append(Shape(spot.region.slices, inside, (entry.record.label,)))
+        return shapes
+
+    def _repainting(self, plane: PlaneIndex) -> Repainting:
+        return Repainting(
+            self._stack.first.plane_shape,
+            earlier=self._painted.get(plane, []),
+            own=[entry.record.label for entry in self._found],
+            replace=self._replace,
+            users=[found for edit in self._edits if (found := edit.painted_in(plane))],
+        )
+
+    def _record(self, plane: PlaneIndex, stamps: list[Stamp]) -> None:
+        change = self._changes.get(plane)
+        if change is None:
+            change = self._changes[plane] = PlaneChange(plane, [])
+            self._painted.setdefault(plane, []).append(change)
+        change.stamps += stamps
+
+    def _describe(
+        self, plane: PlaneIndex, shapes: Sequence[Shape], painted: NDArray[Any], box: Box
+    ) -> None:
+        """Note where objects are, for counting and captions."""
+        origin = box[0].start, box[1].start
+        entries = {entry.record.label: entry for entry in self._found}
+        for shape in shapes:
+            (label,) = shape.labels
+            inside = painted[shifted(shape.box, origin)] == label
+            if inside.any():
+                spot = entries[label].grow(plane, shape.box)
+                row, column = middle_point(inside)
+                spot.point = row + shape.box[0].start, column + shape.box[1].start
+
+    def _note(
+        self,
+        plane: PlaneIndex,
+        ious: Sequence[float],
+        scores: Sequence[float],
+        present: Sequence[float],
+        flags: Sequence[tuple[str, ...]],
+    ) -> None:
+        """Note what the model said of the objects in a frame."""
+        for number, entry in enumerate(self._found):
+            why = flags[number] if flags else ()
+            if plane not in entry.spots and not why:
+                continue
+            spot = entry.grow(plane, NOWHERE)
+            spot.score, spot.iou = float(scores[number]), float(ious[number])
+            spot.presence, spot.flags, spot.withdrawn = float(present[number]), tuple(why), False
+            self._noted.append(spot)
+
+    # --- the layer ---
+
+    def _check(self) -> None:
+        if self.lost:
+            raise LayerLost(
+                f"{self.objects.labels.name!r} was deleted, or its data was replaced, so the run "
+                "was ended. Labels written before are in the data as it was."
+            )
+
+    def _is_in_view(self, plane: PlaneIndex) -> bool:
+        view = plane_in_view(self.objects.viewer, self.objects.labels)
+        # Seen in 3-D or from another side, any plane may show.
+        return view is None or axes_of(view) != axes_of(plane) or view == plane
+
+    def _on_edit(self, edits: list[Edit]) -> None:
+        self._edits += edits
