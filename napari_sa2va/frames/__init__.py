@@ -11,6 +11,7 @@ from napari_sa2va.frames.reading import read_frame
 from napari_sa2va.frames.region import Region
 from napari_sa2va.frames.render import GRAY, Channel, render
 from napari_sa2va.frames.source import ArrayFrames, ArrayLike, FrameSource, ImageFrames, PlaneIndex
+from napari_sa2va.frames.stack_files import StackFile, open_stack
 
 __all__ = [
     "GRAY",
@@ -26,9 +27,11 @@ __all__ = [
     "Orientation",
     "PlaneIndex",
     "Region",
+    "StackFile",
     "choose_levels",
     "default_contrast_limits",
     "open_image",
+    "open_stack",
     "parse_contrast",
     "parse_index",
     "read_frame",

@@ -142,7 +142,7 @@ def open_image(
             f"that is not known ({error}). Copy it again from where it came from, or save it as "
             "TIFF or PNG."
         ) from error
-    rgb = _is_rgb(array.shape, axes)
+    rgb = is_rgb(array.shape, axes)
     plane_axes = 3 if rgb else 2
     if array.ndim < plane_axes or 0 in array.shape:
         raise InvalidInput(
@@ -209,7 +209,8 @@ def _read_picture(path: Path) -> tuple[ArrayLike, str]:
     return picture, ""
 
 
-def _is_rgb(shape: tuple[int, ...], axes: str) -> bool:
+def is_rgb(shape: tuple[int, ...], axes: str) -> bool:
+    """Whether the last axis holds colours: axes end in S, or the shape looks so to napari."""
     if len(shape) < 3 or shape[-1] not in (3, 4):
         return False
     return axes.endswith("S") or min(shape[-3:-1]) > _SHORTEST_COLOUR_SIDE

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sa2va.model import Sa2VA
-    from napari_sa2va.model.tracking import Direction, Method
+    from napari_sa2va.model.track_state import Direction, Method
     from napari_sa2va.samples.expressions import Expression
 
 FRAMES: Final = 24
@@ -161,15 +161,16 @@ def follow(model: Sa2VA, clip: Clip, way: Way) -> ClipScore:
         )
     else:
         # One [SEG] stands for all that an expression means.
-        wanted = clip.masks[:, list(clip.expression.targets)].any(axis=1, keepdims=True)
+        wanted = np.any(clip.masks[:, list(clip.expression.targets)], axis=1, keepdims=True)
         question = segmentation_question(clip.expression.text)
         tracked = model.track(clip.images, question, keys, way.method, way.direction)
     found = {item.index: item for item in tracked if isinstance(item, TrackedFrame)}
     if not found:
         return ClipScore(0.0, 0.0)
-    at_start, after = [], []
+    at_start: list[float] = []
+    after: list[float] = []
     for index, frame in found.items():
-        masks = frame.masks if way.start == "mask" else frame.masks.any(axis=0, keepdims=True)
+        masks = frame.masks if way.start == "mask" else np.any(frame.masks, axis=0, keepdims=True)
         pairs = zip(masks, wanted[index], strict=True)
         (at_start if index in keys else after).extend(iou(one, true) for one, true in pairs)
     return ClipScore(float(np.mean(at_start)), float(np.mean(after)))

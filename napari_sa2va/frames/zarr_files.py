@@ -1,0 +1,122 @@
+"""Zarr arrays and OME-Zarr images, read chunk by chunk when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_sa2va.errors import InvalidInput
+from napari_sa2va.frames.files import is_rgb
+from napari_sa2va.frames.steps import step_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import zarr
+
+    from napari_sa2va.frames.source import ArrayLike
+
+_MARKS: Final = ("zarr.json", ".zarray", ".zgroup")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ZarrImage:
+    """An opened array.
+
+    Parameters
+    ----------
+    array : array-like
+        At full resolution.
+    axes : tuple of str
+        Names of the axes before rows and columns.
+    rgb : bool
+        The last axis holds colour components.
+    steps : dict of str to float
+        As in `StackFile`.
+    """
+
+    array: ArrayLike
+    axes: tuple[str, ...]
+    rgb: bool
+    steps: dict[str, float] = field(default_factory=dict)
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a zarr array or group, whatever it is called."""
+    return path.is_dir() and any((path / mark).is_file() for mark in _MARKS)
+
+
+def open_zarr(path: Path) -> ZarrImage:
+    """Open a zarr array, the first image of an OME-Zarr, or a group of a single array.
+
+    Raises
+    ------
+    InvalidInput
+        It cannot be read, or which array is meant cannot be told.
+    """
+    import zarr
+
+    try:
+        opened = zarr.open(str(path), mode="r")
+        array, names, steps = _find(opened, path)
+    except InvalidInput:
+        raise
+    # Stores, codecs and hand-written metadata each fail in ways of their own.
+    except Exception as error:
+        raise InvalidInput(
+            f"{path} cannot be read as zarr: it is damaged, not copied whole, or of a version that "
+            f"is not known ({error})."
+        ) from error
+    named_colour = names[-1:] in (["c"], ["s"], ["rgb"])
+    rgb = names[-1:] != ["x"] and is_rgb(array.shape, "S" if named_colour else "")
+    leading = array.ndim - (3 if rgb else 2)
+    if leading < 0 or 0 in array.shape:
+        raise InvalidInput(
+            f"{path} holds data of shape {tuple(array.shape)}, which has no two-dimensional plane."
+        )
+    axes = tuple(names[i] or f"axis {i}" for i in range(leading))
+    return ZarrImage(array, axes, rgb, steps)
+
+
+def _find(opened: Any, path: Path) -> tuple[zarr.Array[Any], list[str], dict[str, float]]:
+    """Find the array, a name per axis (empty if unknown), and steps."""
+    import zarr
+
+    if isinstance(opened, zarr.Array):
+        return opened, _dimension_names(opened), {}
+    attributes = dict(opened.attrs)
+    # OME-Zarr 0.5 keeps what concerns it under one key, 0.4 beside everything else.
+    ome = attributes.get("ome", attributes)
+    if "multiscales" in ome:
+        image = ome["multiscales"][0]
+        axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image["axes"]]
+        names = [str(axis["name"]).lower() for axis in axes]
+        full = image["datasets"][0]
+        array = opened[full["path"]]
+        return array, names, _steps(axes, names, full)
+    arrays = sorted(opened.array_keys())
+    if len(arrays) == 1:
+        return opened[arrays[0]], _dimension_names(opened[arrays[0]]), {}
+    inside = ", ".join([*arrays, *sorted(opened.group_keys())]) or "nothing"
+    raise InvalidInput(f"{path} is a zarr group and no OME-Zarr image. Give one of: {inside}.")
+
+
+def _dimension_names(array: zarr.Array[Any]) -> list[str]:
+    given = getattr(array.metadata, "dimension_names", None)
+    # What xarray writes where the format has no place for names.
+    given = given or array.attrs.get("_ARRAY_DIMENSIONS")
+    if not isinstance(given, list | tuple) or len(given) != array.ndim:
+        return [""] * array.ndim
+    return [str(name or "").lower() for name in given]
+
+
+def _steps(axes: list[dict[str, Any]], names: list[str], level: dict[str, Any]) -> dict[str, float]:
+    scales = [
+        change["scale"]
+        for change in level.get("coordinateTransformations", [])
+        if change.get("type") == "scale"
+    ]
+    steps: dict[str, float] = {}
+    for axis, name, scale in zip(axes, names, scales[0] if scales else [], strict=False):
+        steps |= step_of(name, float(scale), str(axis.get("unit", "")))
+    return steps
