@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.frames import ArrayFrames, open_image
-from napari_sa2va.io.pixel_size import PixelSize, read_pixel_size
+from napari_sa2va.frames import open_stack
+from napari_sa2va.io.pixel_size import PixelSize
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sa2va.cli.images import ImageOptions
     from napari_sa2va.frames import FrameSource
+
+_CHANNEL_AXIS: Final = "c"
+# Any: what is opened with them is asked for its axes only.
+_NO_CONTRAST: Final = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,19 +27,26 @@ class Stack:
     Attributes
     ----------
     path : Path
+        As given.
+    stem : str
+        What the names of its files begin with.
     frames : FrameSource
         One a plane, read when asked for.
     axis : str
         Name of the axis.
+    at : dict of str to int
+        Where the other axes stand.
     pixel_size : PixelSize or None
         In micrometres, where the file says.
     step : float or None
-        From a plane to the next: in micrometres along z, in seconds along t.
+        From a plane to the next, where the file says: in seconds along t, else in micrometres.
     """
 
     path: Path
+    stem: str
     frames: FrameSource
     axis: str
+    at: dict[str, int]
     pixel_size: PixelSize | None
     step: float | None
 
@@ -54,7 +65,7 @@ class Stack:
 
 
 def open_tracked(path: Path, axis: str | None, options: ImageOptions) -> Stack:
-    """Open a file as a stack.
+    """Open a file or folder as a stack.
 
     Parameters
     ----------
@@ -69,13 +80,41 @@ def open_tracked(path: Path, axis: str | None, options: ImageOptions) -> Stack:
     InvalidInput
         If the file cannot be read, has no such axis, or a single plane along it.
     """
-    image = open_image(path, contrast_limits=options.contrast)
-    if not image.axes:
-        raise InvalidInput("one plane")
-    at = image.axes.index(axis or image.axes[0])
-    place = list(image.default_index)
-    planes = [
-        (*place[:at], i, *place[at + 1 :], None, None) for i in range(image.leading_shape[at])
-    ]
-    frames = ArrayFrames((image.array,), (image.channel,), planes, rgb=(image.rgb,))
-    return Stack(path, frames, image.axes[at], read_pixel_size(path), None)
+    at = None
+    if options.index is not None or options.channel is not None:
+        others = open_stack(path, axis, contrast_limits=_NO_CONTRAST).at
+        at = _places(path, tuple(others), options)
+    opened = open_stack(path, axis, at, contrast_limits=options.contrast)
+    steps = opened.steps
+    known = "y" in steps and "x" in steps
+    return Stack(
+        path,
+        path.resolve().stem,  # "." has no name
+        opened.frames,
+        opened.axis,
+        opened.at,
+        PixelSize(steps["y"], steps["x"]) if known else None,
+        steps.get(opened.axis),
+    )
+
+
+def _places(path: Path, axes: tuple[str, ...], options: ImageOptions) -> dict[str, int]:
+    """Return where the other axes are to stand."""
+    at: dict[str, int] = {}
+    if options.channel is not None:
+        if _CHANNEL_AXIS not in axes:
+            raise InvalidInput(
+                f"{path.name} has no channel axis that is named so beside the stack's. Choose "
+                "the planes with --index."
+            )
+        at[_CHANNEL_AXIS] = options.channel
+    left = [axis for axis in axes if axis not in at]
+    if options.index is None:
+        return at
+    if len(options.index) != len(left):
+        raise InvalidInput(
+            f"{path.name} needs one number of --index for each of: {', '.join(left)}."
+            if left
+            else f"{path.name} has no other axis for --index."
+        )
+    return at | dict(zip(left, options.index, strict=True))

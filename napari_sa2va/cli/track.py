@@ -15,6 +15,7 @@ from napari_sa2va.cli.track_files import write_files
 from napari_sa2va.cli.track_job import chosen_keys, chosen_range, differences, identity
 from napari_sa2va.cli.track_notes import TrackNotes
 from napari_sa2va.engine import FrameDone, TrackRequest, TrackSaved, TrackStarted, shared_runner
+from napari_sa2va.engine.planes import format_planes
 from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.io.atomic import check_folder
 from napari_sa2va.io.track_csv import TrackRow, summed_up
@@ -76,8 +77,8 @@ def track_stack(
         frames is told by the outcome.
     """
     stack = open_tracked(path, job.axis, job.options)
-    check_folder(job.output)
-    folder = TrackFolder(job.output / FOLDER.format(stem=path.stem))
+    _check_output(path, job.output)
+    folder = TrackFolder(job.output / FOLDER.format(stem=stack.stem))
     if job.restart:
         folder.clear()
     notes = _notes(job, stack, folder)
@@ -89,15 +90,24 @@ def track_stack(
     except FolderRefused:
         raise
     except Sa2VAError as error:
-        outcome.records = folder.records()
+        outcome.records = _in_range(notes, folder)
         if not outcome.records:
             raise
         _LOG.warning("%s: %s: %s", path, type(error).__name__, error)
         outcome.code, outcome.message = code_of(error), str(error)
     finally:
         shared_runner().clear_cache()  # nothing is asked about this stack again
-    outcome.records = folder.records()
+    outcome.records = _in_range(notes, folder)
     return _finished(outcome, job, folder)
+
+
+def _check_output(path: Path, output: Path) -> None:
+    if path.is_dir() and output.resolve().is_relative_to(path.resolve()):
+        raise InvalidInput(
+            f"The files would be written into {path}, among the planes. Choose a folder outside "
+            "with --output."
+        )
+    check_folder(output)
 
 
 def _notes(job: TrackJob, stack: Stack, folder: TrackFolder) -> TrackNotes:
@@ -108,20 +118,18 @@ def _notes(job: TrackJob, stack: Stack, folder: TrackFolder) -> TrackNotes:
     if said is None:
         return TrackNotes(this, within, chosen_keys(job, stack, within))
     notes = TrackNotes.from_json(said)
-    start, stop = notes.within
     way_out = (
-        "Choose another --output, or start over with --restart, which deletes what it has "
-        "(files already written stay until they are written again)."
+        "Choose another --output, or start over with --restart, which deletes what is kept there."
     )
     if differing := differences(notes.identity, this):
         raise InvalidInput(f"{folder.path} holds another run: it differs in {differing}. {way_out}")
-    if not (within[0] <= start and stop <= within[1]):
-        raise InvalidInput(
-            f"{folder.path} holds a run over planes {start} to {stop - 1}: give a --range with all "
-            f"of them to extend it. {way_out}"
-        )
     if not folder.has_state:  # ended before its first frames were saved
         return TrackNotes(this, within, chosen_keys(job, stack, within))
+    if not all(within[0] <= key < within[1] for key in notes.keys):
+        raise InvalidInput(
+            f"{folder.path} holds a run that looked at {format_planes(notes.keys)}: --range must "
+            f"hold all of that. {way_out}"
+        )
     return replace(notes, within=within)
 
 
@@ -135,6 +143,8 @@ def _follow(
 ) -> None:
     """Run what is left of a job, and keep every frame."""
     state = _earlier_state(folder, notes)
+    if state is None:
+        folder.clear()  # frames without a state count for nothing
     folder.write_job(notes.as_json())
     if state is not None:
         left = replace(state, within=notes.within).left
@@ -194,6 +204,11 @@ def _keep(event: FrameDone, folder: TrackFolder) -> None:
         for label, (mask, iou, score, present, flags) in enumerate(seen, start=1)
     )
     folder.add(plane, FrameRecord(event.index, event.seed, sightings))
+
+
+def _in_range(notes: TrackNotes, folder: TrackFolder) -> list[FrameRecord]:
+    """Return the finished frames of the range; an earlier run may have gone further."""
+    return [record for record in folder.records() if record.frame in range(*notes.within)]
 
 
 def _finished(outcome: TrackOutcome, job: TrackJob, folder: TrackFolder) -> TrackOutcome:

@@ -39,7 +39,7 @@ def write_files(outcome: TrackOutcome, job: TrackJob, folder: TrackFolder) -> di
     """
     stack, records, notes = outcome.stack, outcome.records, outcome.notes
     files = {
-        kind: job.output / name.format(stem=stack.path.stem)
+        kind: job.output / name.format(stem=stack.stem)
         for kind, name in FILE_NAMES.items()
         if kind in job.formats or (kind == "frames" and "csv" in job.formats)
     }

@@ -32,8 +32,7 @@ _NAMES: Final = {
     "bytes": "size of the file",
     "modified": "time at which the file was changed",
     "axis": "axis",
-    "index": "index",
-    "channel": "channel",
+    "at": "place on the other axes",
     "contrast": "contrast",
     "questions": "texts",
     "keys": "keys",
@@ -162,15 +161,13 @@ def identity(job: TrackJob, stack: Stack) -> dict[str, Any]:
     look at stand for those of the first run, whatever the range has become.
     """
     size, modified = _of_file(stack.path)
-    options = job.options
     return {
-        "file": stack.path.name,
+        "file": stack.path.resolve().name,
         "bytes": size,
         "modified": modified,
         "axis": stack.axis,
-        "index": _listed(options.index),
-        "channel": options.channel,
-        "contrast": _listed(options.contrast),
+        "at": stack.at,
+        "contrast": _listed(job.options.contrast),
         "questions": [question.text for question in job.questions],
         "keys": job.keys
         if job.keys in KEY_WORDS
