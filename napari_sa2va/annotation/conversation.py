@@ -53,15 +53,16 @@ class Conversation:
         return self.turns[-1]
 
 
-def name_objects(answer: str, labels: Sequence[Sequence[int]]) -> str:
+def name_objects(answer: str, labels: Sequence[Sequence[int]] | None) -> str:
     """Write an answer for people: every ``[SEG]`` becomes the labels of its mask.
 
     Parameters
     ----------
     answer : str
         With ``[SEG]`` where a mask belongs, and perhaps ``<p>…</p>`` round phrases.
-    labels : sequence of sequence of int
-        For each mask in order, its labels: none, one, or one per connected part.
+    labels : sequence of sequence of int, or None
+        For each mask in order, its labels: none, one, or one per connected part. None while they
+        have no labels yet.
 
     Examples
     --------
@@ -73,9 +74,9 @@ def name_objects(answer: str, labels: Sequence[Sequence[int]]) -> str:
     first, *rest = answer.split(SEG)
     named = first
     for number, after in enumerate(rest):
-        own = labels[number] if number < len(labels) else ()
-        shown = f"■ {_short_list(own)}" if own else "(nothing new)"
-        named += shown + after
+        own = labels[number] if labels is not None and number < len(labels) else ()
+        nothing = "■" if labels is None else "(nothing new)"
+        named += (f"■ {_short_list(own)}" if own else nothing) + after
     return " ".join(named.split())
 
 

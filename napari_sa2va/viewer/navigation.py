@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sa2va.frames import PlaneIndex
+    from napari_sa2va.viewer.entries import Entry
 
 
 def plane_in_view(viewer: Any, labels: Labels) -> PlaneIndex | None:
@@ -47,6 +48,35 @@ def nearest_plane(viewer: Any, labels: Labels, planes: Sequence[PlaneIndex]) -> 
         )
 
     return min(planes, key=distance)
+
+
+def next_flagged(viewer: Any, labels: Labels, entry: Entry) -> tuple[float, ...] | None:
+    """Return where to look at the next flagged frame of an object, after the one in view.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+    labels : Labels
+    entry : Entry
+        Of the object.
+
+    Returns
+    -------
+    tuple of float or None
+        In data coordinates; where the object is not in that frame, its place in the nearest one
+        that it is in. After the last flagged frame the first comes again. None if there is none.
+    """
+    axis, flagged, planes = entry.stack_axis, entry.record.flagged, entry.planes
+    if axis is None or not flagged or not planes:
+        return None
+    view = plane_in_view(viewer, labels)
+    at = None if view is None else view[axis]
+    shown = -1 if at is None else at
+    frame = min((frame for frame in flagged if frame > shown), default=min(flagged))
+    nearest = min(planes, key=lambda plane: abs((plane[axis] or 0) - frame))
+    point = list(entry.point_in(nearest))
+    point[axis] = float(frame)
+    return tuple(point)
 
 
 def show_object(viewer: Any, labels: Labels, label: int, point: Sequence[float]) -> None:

@@ -1,23 +1,90 @@
-"""What a click on Run sends, and what becomes of it."""
+"""What a click on Run sends."""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from napari_sa2va.engine.planes import first_planes, parse_planes, spread_planes
+from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
-    from napari_sa2va.engine import ModelChoice, Question
-    from napari_sa2va.viewer import LookAt, PlaneSnapshot
-    from napari_sa2va.viewer.run import LabelRun
-    from napari_sa2va.widgets.messages import Message
+    from napari_sa2va.engine import ModelChoice
+    from napari_sa2va.model.track_state import Direction, Method
+    from napari_sa2va.viewer import LookAt
 
 NOTHING_TYPED: Final = {
     "segment": "Type what to segment, for example: the large red cell.",
     "ask": "Type a question, for example: What is in this image?",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TrackOptions:
+    """How objects are followed through a stack.
+
+    Attributes
+    ----------
+    axis : int
+        Of the image layer.
+    keys : str
+        Which planes are looked at: ``"current"``, ``"spread"``, ``"first"``, or a list as people
+        write it, such as ``"0, 5-9"``.
+    direction : "forward", "backward" or "both"
+    method : "official", "consistent" or None
+        None for consistent where the checkpoint allows it.
+    within : (int, int)
+        First plane and the one after the last.
+    check_every : int
+        Ask again every so many planes; 0 for never.
+    reseed : bool
+        Whether a disagreement there is mended, or only noted.
+    sam2_file : str
+        Where SAM2's original mask decoder is, for a checkpoint that has none; may be empty.
+    each : bool
+        Whether to repeat it for every index of the other axis, in data that has both z and time.
+    """
+
+    axis: int
+    keys: str
+    direction: Direction
+    method: Method | None
+    within: tuple[int, int]
+    check_every: int = 0
+    reseed: bool = False
+    sam2_file: str = ""
+    each: bool = False
+
+    def planes_looked_at(self, current: int) -> tuple[int, ...]:
+        """Return the planes that the language model looks at.
+
+        Parameters
+        ----------
+        current : int
+            The plane that is shown.
+
+        Raises
+        ------
+        InvalidInput
+            If a plane that is named, or the one shown, is outside the range.
+        """
+        start, stop = self.within
+        match self.keys:
+            case "spread":
+                return spread_planes(start, stop)
+            case "first":
+                return first_planes(start, stop)
+            case "current" if start <= current < stop:
+                return (current,)
+            case "current":
+                raise InvalidInput(
+                    f"The plane shown is {current}, and the range to follow through is {start} to "
+                    f"{stop - 1}. Move the slider into the range, or enlarge the range."
+                )
+            case _:
+                return parse_planes(self.keys, start, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +108,9 @@ class Asked:
     replace : bool
         Whether masks take the pixels of labels that were there before.
     split : bool
-        Whether each connected part becomes a label of its own.
+        Whether each connected part becomes a label of its own; not when objects are followed.
+    track : TrackOptions or None
+        How to follow what is found through the stack; None to look at one plane.
     """
 
     text: str
@@ -52,34 +121,9 @@ class Asked:
     target: Labels | None = None
     replace: bool = False
     split: bool = False
+    track: TrackOptions | None = None
 
     @property
     def lines(self) -> list[str]:
         """What was typed, line by line, without blank ones."""
         return [line.strip() for line in self.text.splitlines() if line.strip()]
-
-
-@dataclass(slots=True)
-class ActiveRun:
-    """A run that is under way.
-
-    Attributes
-    ----------
-    labels : dict
-        For each question, the labels of its masks in order.
-    notes : list of Message
-        To be told when the run is over.
-    reason : str
-        Why it was cancelled.
-    """
-
-    asked: Asked
-    plane: PlaneSnapshot
-    questions: tuple[Question, ...] = ()
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    handled: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    result: LabelRun | None = None
-    labels: dict[int, list[tuple[int, ...]]] = field(default_factory=dict)
-    notes: list[Message] = field(default_factory=list)
-    reason: str = ""
-    worker: Any = None

@@ -11,29 +11,40 @@ from superqt.utils import qthrottled
 from napari_sa2va.annotation import Conversation
 from napari_sa2va.annotation.conversation import name_objects
 from napari_sa2va.engine import (
+    FrameDone,
     Looking,
     ModelLoading,
     ModelReady,
     QuestionDone,
     QuestionStarted,
-    Request,
     RunDone,
     TextChunk,
-    ask_question,
-    segment_questions,
+    TrackSaved,
+    TrackStarted,
 )
 from napari_sa2va.errors import Sa2VAError
-from napari_sa2va.viewer import snapshot
+from napari_sa2va.viewer import PlaneSnapshot
 from napari_sa2va.viewer.run import LabelRun
-from napari_sa2va.widgets.asked import NOTHING_TYPED, ActiveRun, Asked
-from napari_sa2va.widgets.messages import Message, already_there, combined, unknown_words
+from napari_sa2va.viewer.stack import StackSnapshot
+from napari_sa2va.widgets.active_run import ActiveRun, other_planes, place_of
+from napari_sa2va.widgets.asked import NOTHING_TYPED, Asked
+from napari_sa2va.widgets.messages import Message, already_there, combined, notes_on_answer
+from napari_sa2va.widgets.track_writer import TrackWriter
 from napari_sa2va.widgets.worker import MaskPrepared, QuestionsMade, RunWorker, steps
 
 if TYPE_CHECKING:
     from napari_sa2va.engine import Event, Runner
+    from napari_sa2va.viewer.objects import LabelObjects
+    from napari_sa2va.viewer.placement import Placement
     from napari_sa2va.viewer.results import Results
+    from napari_sa2va.viewer.track_run import TrackRun
+    from napari_sa2va.widgets.asked import TrackOptions
 
 _WRITE_MILLISECONDS: Final = 300
+
+
+def _speaker(run: ActiveRun) -> str:
+    return "demo" if run.asked.model.name == "demo" else "Sa2VA"
 
 
 class RunController:
@@ -67,7 +78,9 @@ class RunController:
 
     def __init__(self, viewer: Any, results: Results, runner: Runner) -> None:
         self.conversation = Conversation()
+        self.tracks = TrackWriter()
         self.last_run: LabelRun | None = None
+        self._turns: list[dict[int, int]] = []
         self._viewer = viewer
         self._results = results
         self._runner = runner
@@ -75,6 +88,7 @@ class RunController:
         self._closed = False
         viewer.layers.events.removed.connect(self._on_layer_removed)
         results.removed.connect(self._on_objects_removed)
+        self.tracks.stage.connect(self.stage.emit)
 
     @property
     def busy(self) -> bool:
@@ -100,16 +114,15 @@ class RunController:
             self.told.emit(Message(NOTHING_TYPED[asked.mode], "error"))
             return False
         try:
-            plane = snapshot(self._viewer, asked.images, asked.look_at)
-            objects = self._results.existing(asked.images, plane.placement, asked.target)
+            place, placement = place_of(self._viewer, asked)
+            objects = self._results.existing(asked.images, placement, asked.target)
+            where = place.line if isinstance(place, StackSnapshot) else placement.index
         except Sa2VAError as error:
             self.told.emit(Message(str(error), "error"))
             return False
         if objects is not None and not again:
             known = {
-                line: labels
-                for line in asked.lines
-                if (labels := objects.labelled(line, plane.placement.index))
+                line: labels for line in asked.lines if (labels := objects.labelled(line, where))
             }
             if known:
                 text = already_there(known) + " Run again to add what is not labelled yet."
@@ -119,8 +132,16 @@ class RunController:
 
                 self.told.emit(Message(text, "warning", "Run again", run_again))
                 return False
-        self._start(ActiveRun(asked, plane))
+        self._turns = other_planes(self._viewer, asked)
+        self._start(ActiveRun(asked, place))
         return True
+
+    def go_on(self, wanted: TrackOptions) -> None:
+        """Resume or extend the last tracking, for the range that is chosen now."""
+        paused = self.tracks.paused
+        if paused is not None and not self.busy:
+            self._turns = []
+            self._start(paused.going_on(wanted))
 
     def cancel(self, reason: str = "Cancelled.") -> None:
         """End the run soon; what was found stays."""
@@ -141,14 +162,8 @@ class RunController:
         self._run = run
         self.told.emit(None)
         self.busy_changed.emit(True)
-        asked, frames = run.asked, run.plane.frames
-
-        def make_request() -> Request:
-            questions = segment_questions if asked.mode == "segment" else ask_question
-            return Request(asked.model, frames, questions(asked.text))
-
         run.worker = create_worker(
-            steps(self._runner, make_request, run.cancelled, run.handled),
+            steps(self._runner, run.request, run.cancelled, run.handled),
             _worker_class=RunWorker,
             _progress={"desc": "Sa2VA"},
             # Given here and not connected later: superqt would raise errors in the GUI thread too.
@@ -191,6 +206,14 @@ class RunController:
                 self._on_mask(run, event)
             case QuestionDone():
                 self._on_answer(run, event)
+            case TrackStarted():
+                self._on_track(run, event)
+            case FrameDone():
+                if run.result is not None:
+                    self.tracks.add(run, event)
+                    self._write_soon()
+            case TrackSaved():
+                run.state = event.state
             case RunDone():
                 if event.cancelled:
                     kept = " What was found before is kept." if run.result is not None else ""
@@ -203,7 +226,7 @@ class RunController:
         self.stage.emit(f"{number}{shown}", event.index / event.total if event.total > 1 else None)
         self.conversation.say("you", shown)
         self.said.emit(True)
-        self.conversation.say("demo" if run.asked.model.name == "demo" else "Sa2VA")
+        self.conversation.say(_speaker(run))
         self.said.emit(True)
 
     def _on_mask(self, run: ActiveRun, found: MaskPrepared) -> None:
@@ -220,45 +243,66 @@ class RunController:
         self._write_soon()
 
     def _new_result(self, run: ActiveRun) -> LabelRun:
-        asked = run.asked
-        objects = self._results.prepared(asked.images, run.plane.placement, asked.target)
+        plane, asked = run.place, run.asked
+        assert isinstance(plane, PlaneSnapshot)
+        return LabelRun(
+            self._written(run, plane.placement),
+            plane.placement,
+            replace=asked.replace,
+            split=asked.split,
+            model=asked.model.name,
+        )
+
+    def _on_track(self, run: ActiveRun, event: TrackStarted) -> None:
+        """Begin to follow objects, or go on with it."""
+        stack = run.place
+        assert isinstance(stack, StackSnapshot)
+        try:
+            self.tracks.start(run, event, self._written(run, stack.first))
+        except Sa2VAError as error:
+            run.notes.append(Message(str(error), "error"))
+            run.cancelled.set()
+            return
+        if not run.resumed:
+            found = [label for groups in run.labels.values() for group in groups for label in group]
+            shown = ", ".join(f"■ {label}" for label in found)
+            text = f"Following {shown} through {stack.axis.name}."
+            self.conversation.say(_speaker(run), text, found)
+            self.said.emit(True)
+
+    def _written(self, run: ActiveRun, placement: Placement) -> LabelObjects:
+        """Return the objects that the run writes to; rows and captions are held back meanwhile."""
+        if run.result is not None:  # it goes on
+            objects = run.result.objects
+        else:
+            asked = run.asked
+            objects = self._results.prepared(asked.images, placement, asked.target)
         if self.last_run is not None:
             self.last_run.close()
             self.last_run = None
             self.painted.emit(None)
         objects.hold()
         self.writing.emit(objects)
-        return LabelRun(
-            objects,
-            run.plane.placement,
-            replace=asked.replace,
-            split=asked.split,
-            model=asked.model.name,
-        )
+        return objects
 
     def _on_answer(self, run: ActiveRun, event: QuestionDone) -> None:
         labels = run.labels.get(event.index, [])
         found = [label for group in labels for label in group]
-        if run.result is not None:
+        run.answers[event.index] = event.answer
+        if isinstance(run.result, LabelRun):
             run.result.answered(found, event.answer)
-        self.conversation.settle(name_objects(event.answer, labels), found)
+        if run.asked.track is None:
+            self.conversation.settle(name_objects(event.answer, labels), found)
+        else:  # its objects get their labels when all questions are answered
+            self.conversation.settle(name_objects(event.answer, None))
         self.said.emit(False)
-        asked_for = run.questions[event.index].phrase
-        if asked_for is not None and not event.masks:
-            words = f" The model says: {event.answer.strip()}" if event.answer.strip() else ""
-            run.notes.append(Message(f"Not found: “{asked_for}”.{words}", "warning"))
-        elif event.masks and not found:
-            text = (
-                f"“{asked_for or 'What was found'}” was found, but its mask is empty or all of it "
-                "has labels already. “Replace” would give its pixels to the new label."
-            )
-            run.notes.append(Message(text, "warning"))
-        if not event.complete and not run.cancelled.is_set():
-            text = "The answer did not end by itself and was cut off at the greatest length."
-            run.notes.append(Message(text, "warning"))
-        if event.unknown_words:
-            text = unknown_words(event.unknown_words, run.asked.model.name)
-            run.notes.append(Message(text, "warning"))
+        run.notes += notes_on_answer(
+            event,
+            run.questions[event.index].phrase,
+            run.asked.model.name,
+            nothing_new=run.asked.track is None and not found,
+            cancelled=run.cancelled.is_set(),
+        )
 
     def _on_error(self, error: Exception) -> None:
         if self._run is not None and not self._closed:
@@ -272,21 +316,39 @@ class RunController:
         if run is None or self._closed:
             return
         if run.result is not None:
-            self._keep(run.result)
+            self._keep(run, run.result)
         self.busy_changed.emit(False)
         self.stage.emit("", None)
         if run.notes:
             self.told.emit(combined(run.notes))
+        if run.cancelled.is_set() or any(note.level == "error" for note in run.notes):
+            self._turns = []
+        self._next_turn(run.asked)
 
-    def _keep(self, result: LabelRun) -> None:
+    def _keep(self, run: ActiveRun, result: LabelRun | TrackRun) -> None:
         """Make the masks of a run one undo step, under the user's Ctrl+Z."""
-        result.commit()
+        if isinstance(result, LabelRun):
+            result.commit()
+            self.last_run = result
+        else:
+            self.tracks.end(run)
         result.objects.release()
-        self.last_run = result
         self._viewer.layers.selection.active = result.objects.labels
         if result.labels:
             result.objects.labels.selected_label = result.labels[-1]
-        self.painted.emit(result)
+        self.painted.emit(self.last_run)
+
+    def _next_turn(self, asked: Asked) -> None:
+        """Follow the same through the next plane of the other axis, if that was asked for."""
+        if not self._turns:
+            return
+        at = self._turns.pop(0)
+        try:
+            place, _ = place_of(self._viewer, asked, at)
+        except Sa2VAError as error:
+            self.told.emit(Message(str(error), "error"))
+            return
+        self._start(ActiveRun(asked, place))
 
     @qthrottled(timeout=_WRITE_MILLISECONDS, leading=False)
     def _write_soon(self) -> None:
@@ -301,12 +363,14 @@ class RunController:
             self.cancel("The image was deleted, so the run was ended.")
 
     def _on_objects_removed(self, objects: Any) -> None:
+        self.tracks.forget(objects)
         if self.last_run is not None and self.last_run.objects is objects:
             self.last_run.close()
             self.last_run = None
             self.painted.emit(None)
         if self._run is not None and self._run.result is not None:
             if self._run.result.objects is objects:
-                self._run.result.close()
+                if isinstance(self._run.result, LabelRun):
+                    self._run.result.close()
                 self._run.result = None
                 self.cancel("The labels layer was deleted, so the run was ended.")

@@ -17,6 +17,8 @@ from napari_sa2va.viewer import snapshot
 from napari_sa2va.viewer.glyphs import glyphs_drawn
 from napari_sa2va.viewer.labels import suitable_targets
 from napari_sa2va.viewer.results import results_of
+from napari_sa2va.viewer.stack import stack_axes
+from napari_sa2va.widgets.active_run import place_of
 from napari_sa2va.widgets.ask_panel import AskPanel
 from napari_sa2va.widgets.asked import Asked
 from napari_sa2va.widgets.canvas_keys import CanvasKeys
@@ -29,6 +31,7 @@ from napari_sa2va.widgets.options_panel import OptionsPanel
 from napari_sa2va.widgets.section import Section
 from napari_sa2va.widgets.source_panel import SourcePanel
 from napari_sa2va.widgets.spare_time import SpareTime
+from napari_sa2va.widgets.stack_panel import StackPanel, cost
 from napari_sa2va.widgets.threshold_row import ThresholdRow
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ class Sa2VAWidget(QWidget):
         self.source = SourcePanel(self._viewer)
         self.model = ModelPanel(self._runner)
         self.ask = AskPanel(self.controller.conversation, self._run_key, self._cancel_key)
+        self.stack = StackPanel()
         self.messages = MessageBar()
         self.objects = ObjectsPanel(self._viewer)
         self.threshold = ThresholdRow()
@@ -80,6 +84,7 @@ class Sa2VAWidget(QWidget):
         self.sections = {
             "Image and model": Section("Image and model", _column(self.source, self.model)),
             "Ask": Section("Ask", self.ask),
+            "Through z or time": Section("Through z or time", self.stack),
             "Objects": Section("Objects", _column(self.objects, self.threshold)),
             "Options": Section("Options", self.options),
         }
@@ -91,13 +96,14 @@ class Sa2VAWidget(QWidget):
         SpareTime(glyphs_drawn(self._viewer), self)
 
     def _lay_out(self) -> None:
-        source, ask, objects, options = self.sections.values()
+        source, ask, stack, objects, options = self.sections.values()
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(6, 4, 6, 6)
         column.setSpacing(6)
         column.addWidget(source)
         column.addWidget(ask, stretch=3)
+        column.addWidget(stack)
         column.addWidget(self.messages)
         column.addWidget(objects, stretch=2)
         column.addWidget(options)
@@ -129,6 +135,8 @@ class Sa2VAWidget(QWidget):
         self.source.changed.connect(self._on_source)
         self.model.changed.connect(self._on_model)
         self.options.changed.connect(self._on_options)
+        self.stack.changed.connect(self._on_stack)
+        self.stack.resume_clicked.connect(self._on_resume)
         self._results.removed.connect(self._on_source)
         layers.inserted.connect(self._on_source)
         layers.removed.connect(self._on_source)
@@ -165,6 +173,7 @@ class Sa2VAWidget(QWidget):
             target=self.options.target.currentData(),
             replace=self.options.replaces,
             split=self.options.splits,
+            track=self.stack.options,
         )
 
     # --- what happens ---
@@ -172,9 +181,11 @@ class Sa2VAWidget(QWidget):
     def _on_busy(self, busy: bool) -> None:
         self.ask.set_busy(busy)
         self.model.refresh(loading=busy)
+        self._show_cost()
 
     def _on_model_ready(self, ready: ModelReady) -> None:
         self.model.show_ready(ready, self.model.choice)
+        self.stack.show_consistent(ready.consistent)
 
     def _on_writing(self, objects: LabelObjects) -> None:
         objects.show_captions = self.options.captions.isChecked()
@@ -196,6 +207,32 @@ class Sa2VAWidget(QWidget):
         self._on_source()
         self._remember()
 
+    def _on_stack(self) -> None:
+        self._show_cost()
+        self._summarize()
+        self._remember()
+
+    def _on_resume(self) -> None:
+        wanted = self.stack.options
+        if wanted is not None:
+            self.controller.go_on(wanted)
+
+    def _show_cost(self) -> None:
+        """Say what following would take, and whether the last tracking can go on."""
+        wanted, resume = self.stack.options, ""
+        if wanted is not None:
+            try:
+                place, _ = place_of(self._viewer, self.asked())
+            except Sa2VAError as error:
+                self.stack.show_cost(str(error))
+            else:
+                there = self.objects.objects is not None
+                tracks, model = self.controller.tracks, self.model.choice.name
+                self.stack.show_cost(cost(place, wanted, tracks.time_for(model), there=there))
+                if tracks.paused is not None and not self.controller.busy:
+                    resume = tracks.paused.offer(place.key, wanted)
+        self.stack.offer_resume(resume)
+
     def _on_source(self, *_: object) -> None:
         """Offer the layers that fit the image, and show the objects of the one that is chosen."""
         self._summarize()
@@ -210,11 +247,16 @@ class Sa2VAWidget(QWidget):
             objects = None
         if not self.controller.busy:
             self.objects.show_objects(objects)
+        self.stack.set_axes(stack_axes(self._viewer, images))
+        stack = self.sections["Through z or time"]
+        stack.setVisible(self.stack.offers)
+        self._show_cost()
 
     def _summarize(self) -> None:
         images = ", ".join(layer.name for layer in self.source.images) or "no image"
         self.sections["Image and model"].summarize(f"{images} · {self.model.short_name}")
         self.sections["Options"].summarize(self.options.summary)
+        self.sections["Through z or time"].summarize(self.stack.summary)
 
     # --- what is remembered ---
 
@@ -222,6 +264,8 @@ class Sa2VAWidget(QWidget):
         state = self._state
         self.model.name = state.model
         self.ask.mode = state.mode
+        self.stack.remember(state.follow)
+        self.stack.sam2_file = state.sam2_file
         self.options.choose(replace=state.replace, split=state.split, captions=state.captions)
         for title in state.folded:
             if title in self.sections:
@@ -234,6 +278,8 @@ class Sa2VAWidget(QWidget):
             replace=self.options.replaces,
             split=self.options.splits,
             captions=self.options.captions.isChecked(),
+            follow=self.stack.remembered,
+            sam2_file=self.stack.sam2_file,
             folded=[title for title, part in self.sections.items() if not part.unfolded],
         )
         self._state.save()

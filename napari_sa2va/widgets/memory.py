@@ -26,6 +26,10 @@ class DockState:
         ``"segment"`` or ``"ask"``.
     replace, split, captions : bool
         The options of results.
+    follow : str
+        Name of the axis that objects are followed through; empty for the plane shown only.
+    sam2_file : str
+        A file with SAM2's original mask decoder; empty for none.
     folded : list of str
         Titles of the parts that are folded away.
     """
@@ -35,6 +39,8 @@ class DockState:
     replace: bool = False
     split: bool = False
     captions: bool = True
+    follow: str = ""
+    sam2_file: str = ""
     folded: list[str] = field(default_factory=lambda: ["Options"])
 
     @classmethod

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_sa2va.engine import QuestionDone
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -52,6 +54,39 @@ def unknown_words(words: tuple[str, ...], model: str) -> str:
     """Warn that a model spells words letter by letter."""
     listed = ", ".join(f"“{word}”" for word in words)
     return f"The {model} model does not know the word{'s' * (len(words) > 1)} {listed}."
+
+
+def notes_on_answer(
+    done: QuestionDone, phrase: str | None, model: str, *, nothing_new: bool, cancelled: bool
+) -> list[Message]:
+    """Say what a user should know of an answer.
+
+    Parameters
+    ----------
+    done : QuestionDone
+    phrase : str or None
+        The expression, where one was typed.
+    model : str
+        Name of the model.
+    nothing_new : bool
+        Whether no pixel got a label.
+    cancelled : bool
+        Whether the run was cancelled meanwhile.
+    """
+    texts = []
+    if phrase is not None and not done.masks:
+        words = f" The model says: {done.answer.strip()}" if done.answer.strip() else ""
+        texts.append(f"Not found: “{phrase}”.{words}")
+    elif done.masks and nothing_new:
+        texts.append(
+            f"“{phrase or 'What was found'}” was found, but its mask is empty or all of it "
+            "has labels already. “Replace” would give its pixels to the new label."
+        )
+    if not done.complete and not cancelled:
+        texts.append("The answer did not end by itself and was cut off at the greatest length.")
+    if done.unknown_words:
+        texts.append(unknown_words(done.unknown_words, model))
+    return [Message(text, "warning") for text in texts]
 
 
 def combined(notes: list[Message]) -> Message:

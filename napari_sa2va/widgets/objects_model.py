@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QColor, QPixmap
 
+from napari_sa2va.engine.planes import format_planes
+
 if TYPE_CHECKING:
     from napari_sa2va.annotation import ObjectRecord
     from napari_sa2va.viewer.objects import LabelObjects
@@ -23,10 +25,11 @@ class Column(IntEnum):
     PHRASE = 1
     SCORE = 2
     AREA = 3
+    PLANES = 4
 
 
 class ObjectsModel(QAbstractTableModel):
-    """Colour and id, phrase, score, area."""
+    """Colour and id, phrase, score, area, and in stacks the planes it is in."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -47,6 +50,11 @@ class ObjectsModel(QAbstractTableModel):
         elif rows:
             # Keep the selection and the scroll position while numbers change.
             self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(Column) - 1))
+
+    @property
+    def in_stacks(self) -> bool:
+        """Whether any object was followed through planes."""
+        return any(row.frames > 1 or row.flagged for row in self._rows)
 
     def label_at(self, row: int) -> int:
         """Return the label of a row."""
@@ -70,7 +78,7 @@ class ObjectsModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
             return None
         unit = "px" if self._unit == "pixel" else self._unit
-        return ("", "Phrase", "Score", f"Area {unit}")[section]
+        return ("", "Phrase", "Score", f"Area {unit}", "Planes")[section]
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:  # noqa: D102
         record, column = self._rows[index.row()], Column(index.column())
@@ -82,7 +90,7 @@ class ObjectsModel(QAbstractTableModel):
             swatch = QPixmap(10, 10)
             swatch.fill(self._colour(record.label))
             return swatch
-        if role == Qt.ItemDataRole.TextAlignmentRole and column in (Column.SCORE, Column.AREA):
+        if role == Qt.ItemDataRole.TextAlignmentRole and column >= Column.SCORE:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         if role == Qt.ItemDataRole.ToolTipRole:
             return _tip(record)
@@ -104,6 +112,11 @@ def _shown(record: ObjectRecord, column: Column) -> str:
             return "" if math.isnan(record.score) else f"{record.score:.2f}"
         case Column.AREA:
             return f"{record.area:.0f}" if record.area >= 100 else f"{record.area:.3g}"
+        case Column.PLANES:
+            if record.first_frame is None:
+                return ""
+            span = f"{record.first_frame}-{record.last_frame}"
+            return f"{span} ⚠{len(record.flagged)}" if record.flagged else span
 
 
 def _sorted_by(record: ObjectRecord, column: Column) -> Any:
@@ -116,12 +129,20 @@ def _sorted_by(record: ObjectRecord, column: Column) -> Any:
             return -1.0 if math.isnan(record.score) else record.score
         case Column.AREA:
             return record.area
+        case Column.PLANES:  # what needs a look first
+            return (-len(record.flagged), -1 if record.first_frame is None else record.first_frame)
 
 
 def _tip(record: ObjectRecord) -> str:
-    return (
-        f"{record.label}: {record.phrase}\n"
-        f"mean probability {record.score:.3f}, predicted IoU {record.iou:.3f}\n"
-        f"{record.area:g} {record.area_unit}\n"
-        f"{record.model}, {record.created}"
-    )
+    lines = [
+        f"{record.label}: {record.phrase}",
+        f"mean probability {record.score:.3f}, predicted IoU {record.iou:.3f}",
+        f"{record.area:g} {record.area_unit}",
+        f"{record.model}, {record.created}",
+    ]
+    if record.first_frame is not None:
+        planes = f"in {record.frames} planes, {record.first_frame} to {record.last_frame}"
+        lines.insert(2, planes)
+    if record.flagged:
+        lines.insert(3, f"to be looked at: {format_planes(record.flagged)} (click on Planes)")
+    return "\n".join(lines)

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sa2va.viewer.navigation import show_object
+from napari_sa2va.viewer.navigation import next_flagged, show_object
 from napari_sa2va.widgets.objects_model import SORT_ROLE, Column, ObjectsModel
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class ObjectsTable(QTableView):
 
 class ObjectsPanel(QWidget):
     """One row an object: a click selects its label and goes there.
+
+    A click on its planes goes to the next one that is flagged.
 
     Parameters
     ----------
@@ -89,7 +91,12 @@ class ObjectsPanel(QWidget):
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setSectionResizeMode(Column.PHRASE, QHeaderView.ResizeMode.Stretch)
-        texts = {Column.LABEL: "■ 9999", Column.SCORE: "Score 0", Column.AREA: "Area µm² 0"}
+        texts = {
+            Column.LABEL: "■ 9999",
+            Column.SCORE: "Score 0",
+            Column.AREA: "Area µm² 0",
+            Column.PLANES: "0-999 ⚠99",
+        }
         for column, text in texts.items():
             self.table.setColumnWidth(column, self.fontMetrics().horizontalAdvance(text) + 8)
 
@@ -117,6 +124,8 @@ class ObjectsPanel(QWidget):
         """Read the rows anew."""
         self._following = True
         self.model.set_objects(self._objects)
+        self.table.setColumnHidden(Column.PLANES, not self.model.in_stacks)
+        self.table.setColumnHidden(Column.AREA, self.model.in_stacks)
         self._following = False
         self._on_label()
 
@@ -133,10 +142,13 @@ class ObjectsPanel(QWidget):
         if self._following or self._objects is None or not index.isValid():
             return
         label = self.model.label_at(self._sorted.mapToSource(index).row())
-        entry = self._objects.entry(label)
-        if entry is not None:
+        entry, point = self._objects.entry(label), None
+        if entry is not None and index.column() == Column.PLANES:
+            point = next_flagged(self._viewer, self._objects.labels, entry)
+        point = point or self._objects.point(label)
+        if point is not None:
             self._following = True
-            show_object(self._viewer, self._objects.labels, label, entry.point)
+            show_object(self._viewer, self._objects.labels, label, point)
             self._following = False
 
     def _on_label(self) -> None:

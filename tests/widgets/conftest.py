@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from napari_sa2va.annotation.packed import PackedMask
 from napari_sa2va.engine import (
+    FrameDone,
     Looking,
     MaskFound,
     ModelLoading,
@@ -18,6 +21,10 @@ from napari_sa2va.engine import (
     QuestionStarted,
     RunDone,
     TextChunk,
+    TrackedObject,
+    TrackRequest,
+    TrackSaved,
+    TrackStarted,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +35,23 @@ if TYPE_CHECKING:
 COLOURS = {"red": 0, "green": 1, "blue": 2}
 
 
+@dataclass(frozen=True)
+class ColourState:
+    """From where a tracking goes on: what the dock asks of a `TrackState`."""
+
+    within: tuple[int, int]
+    visited: tuple[int, ...]
+    total: int
+
+    @property
+    def done(self) -> range:
+        return range(min(self.visited), max(self.visited) + 1)
+
+    @property
+    def left(self) -> int:
+        return self.total - len(self.visited)
+
+
 class ColourRunner:
     """In the place of the model: "red", "green" and "blue" name what has that colour.
 
@@ -36,11 +60,12 @@ class ColourRunner:
     """
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
+        self.requests: list[Any] = []
         self.threads: set[int] = set()
         self.bytes_held = 0
         self.cache_bytes = 0
         self.complete = True
+        self.flagged: set[int] = set()
         self.error: Exception | None = None
         self.paused_at: Callable[[Event], bool] | None = None
         self.reached = threading.Event()
@@ -54,7 +79,7 @@ class ColourRunner:
     def clear_cache(self) -> bool:
         return True
 
-    def run(self, request: Request, cancelled: threading.Event) -> Iterator[Event]:
+    def run(self, request: Request | TrackRequest, cancelled: threading.Event) -> Iterator[Event]:
         self.requests.append(request)
         self.threads.add(threading.get_ident())
         try:
@@ -77,6 +102,10 @@ class ColourRunner:
         yield Looking()
         if self.error is not None:
             raise self.error
+        if isinstance(request, TrackRequest):
+            yield from self._track(request)
+            yield RunDone(0.1, False)
+            return
         image = request.frames[0]
         for index, question in enumerate(request.questions):
             yield QuestionStarted(index, len(request.questions), question.text)
@@ -90,6 +119,37 @@ class ColourRunner:
             spans = ((0, 0),) * len(names)
             yield QuestionDone(index, answer, spans, len(names), unknown, self.complete)
         yield RunDone(0.1, False)
+
+    def _track(self, request: TrackRequest) -> Iterator[Event]:
+        """Ask all questions, then go through the planes of the range that are not done yet."""
+        objects, channels = [], []
+        for index, question in enumerate(request.questions):
+            names = [name for name in COLOURS if name in question.text.split()]
+            objects += [TrackedObject(index, question.phrase or "")] * len(names)
+            channels += [COLOURS[name] for name in names]
+            if request.resume is None:
+                answer = "Sure, [SEG]." if names else "There is no such thing."
+                yield QuestionStarted(index, len(request.questions), question.text)
+                yield TextChunk(index, answer)
+                yield QuestionDone(index, answer, ((0, 0),) * len(names), len(names))
+        if not objects:
+            return
+        assert request.within is not None
+        start, stop = request.within
+        earlier: tuple[int, ...] = () if request.resume is None else request.resume.visited
+        keys = request.keys or earlier[:1]
+        order = [*range(keys[0], stop), *range(keys[0] - 1, start - 1, -1)]
+        visited = list(earlier)
+        yield TrackStarted(tuple(objects), keys, len(visited), len(order))
+        for index in (frame for frame in order if frame not in earlier):
+            found = [self._mask(0, "", request.frames[index], channel) for channel in channels]
+            masks = tuple(PackedMask.pack(one.mask) for one in found)
+            visited.append(index)
+            each = (0.8,) * len(masks)
+            flags = (("area",) if index in self.flagged else (),) * len(masks)
+            counts = len(visited), len(order)
+            yield FrameDone(index, masks, each, each, each, flags, index in keys, *counts)
+            yield TrackSaved(ColourState(request.within, tuple(visited), len(order)))
 
     @staticmethod
     def _mask(index: int, phrase: str, image: np.ndarray, channel: int) -> MaskFound:
@@ -123,6 +183,11 @@ def runner() -> Iterator[ColourRunner]:
     runner = ColourRunner()
     yield runner
     runner.go_on.set()
+
+
+@pytest.fixture
+def make_picture() -> Callable[[], np.ndarray]:
+    return disks
 
 
 @pytest.fixture

@@ -1,0 +1,134 @@
+"""A run that is under way, from what was asked to the request that it becomes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_sa2va.engine import Request, TrackRequest, ask_question, segment_questions
+from napari_sa2va.viewer import snapshot
+from napari_sa2va.viewer.stack import stack_axes, stack_snapshot
+
+if TYPE_CHECKING:
+    from napari_sa2va.engine import Question, TrackedObject
+    from napari_sa2va.model.track_state import TrackState
+    from napari_sa2va.viewer import PlaneSnapshot
+    from napari_sa2va.viewer.placement import Placement
+    from napari_sa2va.viewer.run import LabelRun
+    from napari_sa2va.viewer.stack import StackSnapshot
+    from napari_sa2va.viewer.track_run import TrackRun
+    from napari_sa2va.widgets.asked import Asked
+    from napari_sa2va.widgets.messages import Message
+
+
+@dataclass(slots=True)
+class ActiveRun:
+    """A run that is under way.
+
+    Attributes
+    ----------
+    asked : Asked
+    place : PlaneSnapshot or StackSnapshot
+        What is looked at: a stack where objects are followed.
+    questions : tuple of Question
+        Made by the worker; those of the earlier run when this one goes on with it.
+    cancelled : threading.Event
+    handled : threading.Semaphore
+        Released when an event was handled in the GUI thread.
+    result : LabelRun, TrackRun or None
+        What is written; None until something was found.
+    labels : dict
+        For each question, the labels of its masks in order.
+    answers : dict
+        For each question, the model's whole answer.
+    notes : list of Message
+        To be told when the run is over.
+    reason : str
+        Why it was cancelled.
+    resumed : bool
+        Whether it goes on with an earlier run.
+    state : TrackState or None
+        From where the tracking can go on, as told last.
+    objects : tuple of TrackedObject
+        Those that are followed.
+    """
+
+    asked: Asked
+    place: PlaneSnapshot | StackSnapshot
+    questions: tuple[Question, ...] = ()
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    handled: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    result: LabelRun | TrackRun | None = None
+    labels: dict[int, list[tuple[int, ...]]] = field(default_factory=dict)
+    answers: dict[int, str] = field(default_factory=dict)
+    notes: list[Message] = field(default_factory=list)
+    reason: str = ""
+    resumed: bool = False
+    state: TrackState | None = None
+    objects: tuple[TrackedObject, ...] = ()
+    worker: Any = None
+
+    def request(self) -> Request | TrackRequest:
+        """Make the request; in the worker thread, since a first import of the model is slow.
+
+        Raises
+        ------
+        InvalidInput
+            If nothing can be asked, or no such planes can be looked at.
+        """
+        asked, frames = self.asked, self.place.frames
+        ask = segment_questions if asked.mode == "segment" else ask_question
+        questions = self.questions or ask(asked.text)
+        track = asked.track
+        if track is None:
+            return Request(asked.model, frames, questions)
+        stack: Any = self.place
+        return TrackRequest(
+            asked.model,
+            frames,
+            questions,
+            None if self.resumed else track.planes_looked_at(stack.axis.current),
+            track.method,
+            track.direction,
+            track.within,
+            track.check_every,
+            track.reseed,
+            track.sam2_file,
+            self.state,
+        )
+
+
+def place_of(
+    viewer: Any, asked: Asked, at: dict[int, int] | None = None
+) -> tuple[PlaneSnapshot | StackSnapshot, Placement]:
+    """Take down what is looked at, and where the plane shown lies in the labels.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    asked : Asked
+    at : dict of int to int, optional
+        Indices of a stack's other axes; those shown if left out.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be looked at.
+    """
+    if asked.track is None:
+        plane = snapshot(viewer, asked.images, asked.look_at)
+        return plane, plane.placement
+    stack = stack_snapshot(viewer, asked.images, asked.track.axis, asked.look_at, at=at)
+    asked.track.planes_looked_at(stack.axis.current)  # said now what is wrong with them
+    return stack, stack.placement(stack.axis.current)
+
+
+def other_planes(viewer: Any, asked: Asked) -> list[dict[int, int]]:
+    """List the indices of a stack's other axis but the one shown, if each is asked for."""
+    if asked.track is None or not asked.track.each:
+        return []
+    axes = [axis for axis in stack_axes(viewer, asked.images) if axis.axis != asked.track.axis]
+    if len(axes) != 1:
+        return []
+    return [{axes[0].axis: at} for at in range(axes[0].length) if at != axes[0].current]
