@@ -78,27 +78,27 @@ def track_stack(
     """
     stack = open_tracked(path, job.axis, job.options)
     _check_output(path, job.output)
-    folder = TrackFolder(job.output / FOLDER.format(stem=stack.stem))
-    if job.restart:
-        folder.clear()
-    notes = _notes(job, stack, folder)
-    outcome = TrackOutcome(stack, folder.path, notes, ExitCode.OK)
     display.image(path.name)
-    try:
-        with closing(folder):
-            _follow(job, stack, folder, notes, display, cancelled)
-    except FolderRefused:
-        raise
-    except Sa2VAError as error:
-        outcome.records = _in_range(notes, folder)
-        if not outcome.records:
+    folder = TrackFolder(job.output / FOLDER.format(stem=stack.stem))
+    with folder.held():
+        if job.restart:
+            folder.clear()
+        notes = _notes(job, stack, folder)
+        outcome = TrackOutcome(stack, folder.path, notes, ExitCode.OK)
+        try:
+            with closing(folder):
+                _follow(job, stack, folder, notes, display, cancelled)
+        except FolderRefused:
             raise
-        _LOG.warning("%s: %s: %s", path, type(error).__name__, error)
-        outcome.code, outcome.message = code_of(error), str(error)
-    finally:
-        shared_runner().clear_cache()  # nothing is asked about this stack again
-    outcome.records = _in_range(notes, folder)
-    return _finished(outcome, job, folder)
+        except Sa2VAError as error:
+            if not _in_range(notes, folder):
+                raise
+            _LOG.warning("%s: %s: %s", path, type(error).__name__, error)
+            outcome.code, outcome.message = code_of(error), str(error)
+        finally:
+            shared_runner().clear_cache()  # nothing is asked about this stack again
+        outcome.records = _in_range(notes, folder)
+        return _finished(outcome, job, folder)
 
 
 def _check_output(path: Path, output: Path) -> None:
@@ -190,7 +190,10 @@ def _earlier_state(folder: TrackFolder, notes: TrackNotes) -> TrackState | None:
         return None
     from napari_sa2va.model.track_state import TrackState
 
-    state = TrackState.load(folder.state_path)
+    try:
+        state = TrackState.load(folder.state_path)
+    except InvalidInput as error:
+        raise InvalidInput(f"{error} The option --restart does that.") from error
     folder.go_on(state.done)
     return state
 

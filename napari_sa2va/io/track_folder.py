@@ -1,8 +1,8 @@
 """The folder in which a tracking is kept while it runs, so that a killed one can go on.
 
 It holds ``job.json`` (which run this is, and what was answered), ``labels.zarr`` (a chunk a plane),
-``frames.jsonl`` (a line a frame) and ``state.safetensors`` (from which the model goes on). The
-state is written after the frames before it are on the disk, so what it counts as finished is
+``frames.jsonl`` (a line a frame), ``state.safetensors`` (from which the model goes on) and a lock.
+The state is written after the frames before it are on the disk, so what it counts as finished is
 there; frames that came later are tracked again.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing
 from napari_sa2va.io.track_arrays import create_labels, label_dtype, open_labels
+from napari_sa2va.io.track_lock import only_one
 from napari_sa2va.io.track_records import FrameRecord, read_records, to_line
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _JOB: Final = "job.json"
 _LABELS: Final = "labels.zarr"
 _FRAMES: Final = "frames.jsonl"
 _STATE: Final = "state.safetensors"
+_LOCK: Final = ".lock"
 
 
 class FolderRefused(InvalidInput):
@@ -76,7 +78,7 @@ class TrackFolder:
             return None
         job = self.path / _JOB
         try:
-            if not job.exists() and not any(self.path.iterdir()):
+            if not job.exists() and not {one.name for one in self.path.iterdir()} - {_LOCK}:
                 return None
             said: dict[str, Any] = json.loads(job.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -85,6 +87,19 @@ class TrackFolder:
                 "read. Move it away, or choose another --output."
             ) from error
         return said
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out while the block runs.
+
+        Raises
+        ------
+        InvalidInput
+            If another process is at work here, or the folder holds something else.
+        """
+        self.read_job()
+        with only_one(self.path / _LOCK):
+            yield
 
     def write_job(self, job: dict[str, Any]) -> None:
         """Say which run this is, and what is known of it; the folder is made.
@@ -112,8 +127,6 @@ class TrackFolder:
         with self._told():
             for name in (_STATE, _FRAMES, _LABELS, _JOB):
                 _delete(self.path / name)
-            if not any(self.path.iterdir()):
-                self.path.rmdir()
 
     # --- frames
 

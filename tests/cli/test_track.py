@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,102 +10,17 @@ import pytest
 import tifffile
 import zarr
 
-from napari_sa2va.cli.app import app
 from napari_sa2va.cli.stacks import Stack
-from napari_sa2va.engine import Runner
-from napari_sa2va.io.track_folder import TrackFolder
-from napari_sa2va.samples.scenes import make_clip, render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 FRAMES = 12
-TEXTS = ("--text", "the green cell", "--text", "all blue cells", "--text", "the yellow cells")
-FILES = ["cells_frames.csv", "cells_labels.tif", "cells_objects.csv"]
-
-# A run that is killed in the middle of frame number KILL, after the pixels and before the line.
-KILLED = """
-import os, signal, sys
-import napari_sa2va.engine.tracking
-from napari_sa2va.io.track_folder import TrackFolder
-from napari_sa2va.io import track_folder
-from napari_sa2va.cli import main
-
-napari_sa2va.engine.tracking._SAVE_FRAMES = 3
-kill, written = int(sys.argv.pop(1)), []
-
-def to_line(record, long=track_folder.to_line):
-    written.append(record)
-    if len(written) == kill:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return long(record)
-
-track_folder.to_line = to_line
-main()
-"""
-
-
-@pytest.fixture(scope="module")
-def movie() -> np.ndarray[Any, Any]:
-    """Cells that move, (12, 128, 128, 3)."""
-    clip = make_clip(10_000_007, FRAMES, 256)
-    return np.stack([render(scene, frame)[::2, ::2] for frame, scene in enumerate(clip)])
-
-
-@pytest.fixture(scope="module")
-def stack_file(movie: np.ndarray[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("movie") / "cells.tif"
-    tifffile.imwrite(
-        path,
-        movie,
-        photometric="rgb",
-        imagej=True,
-        resolution=(2, 2),
-        metadata={"axes": "TYXS", "unit": "micron", "finterval": 30.0},
-    )
-    return path
-
-
-@pytest.fixture
-def track(call: Any, stack_file: Path, tmp_path: Path) -> Callable[..., Any]:
-    """``napari-sa2va track`` through the movie, into the folder out."""
-
-    def run(*arguments: object, stack: Path = stack_file) -> Any:
-        return call("track", stack, *arguments, "--device", "cpu", "-o", tmp_path / "out")
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def whole(
-    stack_file: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Path:
-    """The folder of a run that nobody interrupted."""
-    from typer.testing import CliRunner
-
-    out = tmp_path_factory.mktemp("whole")
-    os.environ["NAPARI_SA2VA_LOG_FOLDER"] = str(out / "logs")
-    request.addfinalizer(lambda: os.environ.pop("NAPARI_SA2VA_LOG_FOLDER", None))
-    command = ["track", stack_file, *TEXTS, "--device", "cpu", "-o", out, "--format", "tiff"]
-    command += ["--format", "csv", "--format", "zarr"]
-    done = CliRunner().invoke(app, [str(part) for part in command])
-    assert done.exit_code == 0, done.output
-    return out
 
 
 def labels_of(folder: Path) -> Any:
     return tifffile.imread(folder / "cells_labels.tif")
-
-
-def assert_same(folder: Path, other: Path) -> None:
-    """Pixel for pixel and figure for figure; but for when the run began."""
-    np.testing.assert_array_equal(labels_of(folder), labels_of(other))
-    assert (folder / "cells_frames.csv").read_text() == (other / "cells_frames.csv").read_text()
-    one, two = (
-        pd.read_csv(f / "cells_objects.csv").drop(columns="created") for f in (folder, other)
-    )
-    pd.testing.assert_frame_equal(one, two)
 
 
 def test_files_that_agree(whole: Path, movie: np.ndarray[Any, Any]) -> None:
@@ -161,85 +72,6 @@ def test_current_is_the_plane_that_napari_shows_first(stack_file: Path) -> None:
     assert stack.shown_first == viewer.dims.current_step[0] == (FRAMES - 1) // 2
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("killed_at", [2, 8])  # before and after the first state was saved
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(
-    track: Any, whole: Path, stack_file: Path, tmp_path: Path, killed_at: int
-) -> None:
-    out = tmp_path / "out"
-    command = ("track", stack_file, *TEXTS, "--device", "cpu", "-o", out)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(killed_at), *map(str, command)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert not (out / "cells_labels.tif").exists()
-    kept = [one.frame for one in TrackFolder(out / "cells_track").records()]
-    assert len(kept) in ((0, 1) if killed_at == 2 else (6, 7))
-    again = track(*TEXTS)
-    assert again.code == 0, again.err
-    assert ("6 planes are done, 6 are left" in again.err) is (killed_at == 8)
-    assert_same(out, whole)
-
-
-def test_a_larger_range_tracks_only_what_is_new(
-    track: Any, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    part = track(*TEXTS, "--range", "4-6")
-    assert part.code == 0, part.err
-    labels = labels_of(tmp_path / "out")
-    np.testing.assert_array_equal(labels[4:7], labels_of(whole)[4:7])
-    assert not labels[:4].any() and not labels[7:].any()
-
-    looked: list[int] = []
-    kept = TrackFolder.add
-
-    def add(self: TrackFolder, plane: Any, record: Any) -> None:
-        looked.append(record.frame)
-        kept(self, plane, record)
-
-    monkeypatch.setattr(TrackFolder, "add", add)
-    assert track(*TEXTS).code == 0
-    assert looked == [7, 8, 9, 10, 11, 3, 2, 1, 0]
-    assert_same(tmp_path / "out", whole)
-
-    # What is done is not done again, not even by the model; a part of it can be had.
-    monkeypatch.setattr(Runner, "run", lambda *_: 1 / 0)
-    again = track(*TEXTS, "--range", "4-6")
-    assert again.code == 0
-    assert "All planes were tracked before" in again.err
-    np.testing.assert_array_equal(labels_of(tmp_path / "out"), labels)
-    away = track(*TEXTS, "--range", "7-9")
-    assert away.code == 3
-    assert "looked at 5" in away.err
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no signal to one process")
-def test_ctrl_c_keeps_and_writes_what_is_finished(
-    track: Any, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = TrackFolder.add
-
-    def pressing(self: TrackFolder, plane: Any, record: Any) -> None:
-        kept(self, plane, record)
-        if record.frame == 8:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(TrackFolder, "add", pressing)
-    done = track(*TEXTS, "--json")
-    assert done.code == 130
-    assert done.json["status"] == "cancelled"
-    assert done.json["planes_done"] == 4
-    assert "4 planes" in done.json["message"]
-    labels = labels_of(tmp_path / "out")
-    np.testing.assert_array_equal(labels[5:9], labels_of(whole)[5:9])
-    assert not labels[9:].any()
-    assert track(*TEXTS).code == 0
-    assert_same(tmp_path / "out", whole)
-
-
 def test_another_job_in_the_same_place_is_refused(track: Any, tmp_path: Path) -> None:
     job = ("--text", "the green cell", "--range", "5-6")
     assert track(*job, "--keys", "first").code == 0
@@ -258,56 +90,6 @@ def test_another_job_in_the_same_place_is_refused(track: Any, tmp_path: Path) ->
     restarted = track(*job, "--keys", "6", "--restart", "--json")
     assert restarted.code == 0
     assert restarted.json["keys"] == [6]
-
-
-def test_a_plane_that_cannot_be_read_ends_the_run_and_keeps_the_rest(
-    track: Any, whole: Path, movie: np.ndarray[Any, Any], tmp_path: Path
-) -> None:
-    path = tmp_path / "cells.tif"
-    tifffile.imwrite(path, movie, photometric="rgb", compression="zlib", metadata={"axes": "TYXS"})
-    with tifffile.TiffFile(path) as tif:
-        at, count = tif.pages[8].dataoffsets[0], tif.pages[8].databytecounts[0]
-    with path.open("r+b") as file:
-        file.seek(at)
-        file.write(b"\0" * count)
-    done = track(*TEXTS, "--json", stack=path)
-    assert done.code == 3
-    assert "Plane 8 could not be read" in done.json["message"]
-    assert done.json["planes_done"] == 3
-    np.testing.assert_array_equal(labels_of(tmp_path / "out")[5:8], labels_of(whole)[5:8])
-    # As it advises: a range without that plane.
-    without = track(*TEXTS, "--range", "0-7", stack=path)
-    assert without.code == 0, without.err
-    np.testing.assert_array_equal(labels_of(tmp_path / "out")[:8], labels_of(whole)[:8])
-
-
-def test_a_full_disk_loses_nothing_finished(
-    track: Any, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import errno
-
-    from napari_sa2va.engine import tracking
-    from napari_sa2va.io import track_folder
-
-    long = track_folder.to_line
-
-    def to_line(record: Any) -> str:
-        if record.frame == 9:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return long(record)
-
-    with monkeypatch.context() as full:
-        full.setattr(tracking, "_SAVE_FRAMES", 3)
-        full.setattr(track_folder, "to_line", to_line)
-        done = track(*TEXTS)
-    assert done.code == 3
-    assert "No space left on device" in done.err
-    assert "the same command again" in done.err
-    assert done.err.count("\n") == 1
-    again = track(*TEXTS)
-    assert "3 planes are done, 9 are left" in again.err
-    assert again.code == 0
-    assert_same(tmp_path / "out", whole)
 
 
 def test_zarr_files_backward_and_a_channel(

@@ -147,6 +147,23 @@ def test_clearing_deletes_the_run_and_nothing_else(folder: TrackFolder) -> None:
     assert folder.read_job() is None
 
 
+def test_one_process_at_a_time(folder: TrackFolder, tmp_path: Path) -> None:
+    with folder.held():
+        with pytest.raises(InvalidInput, match="Another napari-sa2va is at work"):
+            with TrackFolder(folder.path).held():
+                pass
+        folder.clear()
+        assert folder.read_job() is None
+    with TrackFolder(folder.path).held():
+        pass
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("")
+    with pytest.raises(InvalidInput, match="not a folder in which a run is kept"):
+        with TrackFolder(tmp_path / "thesis").held():
+            pass
+    assert len(list((tmp_path / "thesis").iterdir())) == 1
+
+
 def test_more_than_255_objects_fit(tmp_path: Path) -> None:
     folder = TrackFolder(tmp_path / "run")
     folder.write_job({})
