@@ -177,11 +177,11 @@ def follow(model: Sa2VA, clip: Clip, way: Way) -> ClipScore:
 
 
 def tracking_figures(
-    model: Sa2VA, clips: int, frames: int = FRAMES, ways: Iterable[Way] = WAYS
+    model: Sa2VA, clips: Iterable[int], frames: int = FRAMES, ways: Iterable[Way] = WAYS
 ) -> dict[Way, Row]:
-    """Follow the cells of held-out clips in several ways; figures by way."""
+    """Follow the cells of held-out clips (by number) in several ways; figures by way."""
     scores: dict[Way, list[ClipScore]] = defaultdict(list)
-    for number in range(clips):
+    for number in clips:
         clip = held_out_clip(number, frames)
         for way in ways:
             scores[way].append(follow(model, clip, way))
@@ -216,6 +216,7 @@ def as_markdown(figures: dict[Way, Row]) -> str:
 def main() -> None:
     """Print the figures, and write them as JSON where asked."""
     from rich.console import Console
+    from rich.progress import track
 
     from napari_sa2va.model import Sa2VA
 
@@ -228,7 +229,8 @@ def main() -> None:
     options = parser.parse_args()
     model = Sa2VA.from_pretrained(options.folder, device=options.device)
     start = time.perf_counter()
-    figures = tracking_figures(model, options.clips, options.frames)
+    numbers = track(range(options.clips), "clips", console=Console(stderr=True))
+    figures = tracking_figures(model, numbers, options.frames)
     minutes = (time.perf_counter() - start) / 60
     console = Console(soft_wrap=True)
     console.print(f"{options.clips} held-out clips of {options.frames} frames, {minutes:.0f} min")

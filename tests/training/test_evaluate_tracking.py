@@ -90,7 +90,7 @@ def test_two_clips_of_the_demo_checkpoint() -> None:
     model = Sa2VA.from_pretrained(demo_folder(), device="cpu", dtype="float32")
     mask = Way("mask", "first", "forward")
     words = Way("expression", "middle", "both", "official")
-    figures = tracking_figures(model, clips=2, frames=5, ways=(mask, words))
+    figures = tracking_figures(model, range(2), frames=5, ways=(mask, words))
     assert figures[mask].seed_right == 1
     assert figures[mask].j > 0.75
     assert figures[words].clips == 2
@@ -108,7 +108,7 @@ def test_the_bounds_that_the_demo_checkpoint_must_reach() -> None:
         Way("expression", "first", "forward", "consistent"),
         Way("expression", "first", "forward", "official"),
     ]
-    figures = tracking_figures(model, clips=50, ways=(first, middle, *words))
+    figures = tracking_figures(model, range(50), ways=(first, middle, *words))
     assert figures[first].j >= 0.75
     assert figures[middle].j >= figures[first].j - 0.03
     for way in words:
