@@ -57,7 +57,8 @@ class Edit:
         change = change_of(atom)
         if change is not None:
             labels = tuple(sorted(change.labels))
-            return cls(change.where, labels, labels, tuple(at.start for at in change.where), None)
+            where = tuple(atom.slice_key)
+            return cls(where, labels, labels, tuple(at.start for at in where), None)
         if hasattr(atom, "slice_key"):
             where = tuple(atom.slice_key)
             corner = [at.start for at in where]

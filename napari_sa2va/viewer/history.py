@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sa2va.annotation.painting import shifted
 from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.viewer.entries import indexed
+from napari_sa2va.viewer.store import whole_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,9 +63,15 @@ def _atom_class() -> Any:
             assert labels is not None  # it asks, so it is there
             region = np.array(labels.data[self.slice_key])
             # All axes but those of the plane have length 1.
-            sides = [side.stop - side.start for side in self.change.box]
+            rows, columns = (
+                side
+                for at, side in zip(self.change.plane, self.slice_key, strict=True)
+                if at is None
+            )
+            plane = region.reshape(rows.stop - rows.start, columns.stop - columns.start)
+            inside = plane[shifted(self.change.box, (rows.start, columns.start))]
             replay = self.change.undone if undoing else self.change.redone
-            self.told(self.change, replay(region.reshape(sides)), undoing)
+            self.told(self.change, replay(inside), undoing)
             return region
 
     return RunAtom
@@ -107,7 +116,9 @@ def change_of(atom: Any) -> PlaneChange | None:
 
 
 def _atom(labels: Labels, change: PlaneChange, told: Told) -> Any:
-    atom = _atom_class()(slice_key=change.where, mask=None, old_values=None, new_value=None)
+    index = indexed(change.plane, whole_chunks(labels.data, change.plane, change.box))
+    where = tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in index)
+    atom = _atom_class()(slice_key=where, mask=None, old_values=None, new_value=None)
     atom.change, atom.told, atom.layer = change, told, weakref.ref(labels)
     return atom
 

@@ -72,7 +72,9 @@ class LabelObjects:
         self._pending: list[Edit] = []
         self._replays: dict[PlaneChange, dict[bool, dict[int, int]]] = {}
         self._history = HistoryWatch(labels)
-        self._seen = plane_in_view(viewer, labels)
+        self._view_known = False
+        self._view: PlaneIndex | None = None
+        self._seen = self.view
         for event, slot in self._slots():
             event.connect(slot)
 
@@ -95,6 +97,13 @@ class LabelObjects:
         ]
 
     # --- what there is ---
+
+    @property
+    def view(self) -> PlaneIndex | None:
+        """The plane of the layer in a 2-D view, as `plane_in_view` has it."""
+        if not self._view_known:
+            self._view, self._view_known = plane_in_view(self.viewer, self.labels), True
+        return self._view
 
     def rows(self) -> list[ObjectRecord]:
         """Return the records of the labels that have pixels, by label."""
@@ -213,8 +222,7 @@ class LabelObjects:
 
     def _show_captions(self, *, moved: bool = False) -> None:
         shown = self._book.present() if self.show_captions else []
-        plane = plane_in_view(self.viewer, self.labels)
-        self.captions.show(captions_in(shown, plane), moved=moved)
+        self.captions.show(captions_in(shown, self.view), moved=moved)
 
     def _measure(self, *, undone: bool = False) -> bool:
         """Bring the rows in line with the counts; show and tell if any changed."""
@@ -227,6 +235,7 @@ class LabelObjects:
 
     def _on_move(self) -> None:
         """Show the captions of another plane."""
+        self._view_known = False
         self._show_captions(moved=True)
 
     def _on_paint(self, event: Any) -> None:
@@ -253,6 +262,7 @@ class LabelObjects:
             self._measure()
 
     def _on_refresh(self) -> None:
+        self._view_known = False
         if self._quiet:
             return
         moved = self._history.look()
@@ -292,7 +302,7 @@ class LabelObjects:
     def _planes_at_hand(self) -> set[PlaneIndex]:
         """Return what to count when no more is known than that something may have changed."""
         known = self._book.planes()
-        seen, self._seen = self._seen, plane_in_view(self.viewer, self.labels)
+        seen, self._seen = self._seen, self.view
         if len(known) <= _FEW_PLANES:
             return known
         return {self._seen} if self._seen is not None and self._seen == seen else set()

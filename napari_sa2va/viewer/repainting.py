@@ -43,32 +43,22 @@ class Repainting:
     replace: bool
     users: Sequence[tuple[Box, NDArray[np.bool_]]]
 
-    def done(
-        self, before: NDArray[Any], box: Box, shapes: Sequence[Shape]
-    ) -> tuple[NDArray[Any], list[Stamp]]:
-        """Return a part of the plane with shapes painted on it, and what that changes.
+    def paint(self, region: NDArray[Any], box: Box, shapes: Sequence[Shape]) -> list[Stamp]:
+        """Paint shapes into a part of the plane, in place; return what that changed.
 
         Parameters
         ----------
-        before : (rows, columns) integer array
-            What is there.
+        region : (rows, columns) integer array
+            What is there. In an array in memory no more than the shapes' boxes is touched.
         box : tuple of slice
             Where: it holds the shapes and what the run did earlier.
         shapes : sequence of Shape
             Each of one part.
         """
-        after = before.copy()
         origin = box[0].start, box[1].start
-        stamps: list[Stamp] = []
-        for change in reversed(self.earlier):
-            change.take_back(after[shifted(change.box, origin)])
-        if self.earlier:
-            changed = after != before
-            for label in np.unique(after[changed]):
-                where = changed & (after == label)
-                stamps.append(Stamp.of(where, box, self.shape, before, int(label)))
+        stamps = self._taken_back(region, box) if self.earlier else []
         for shape in shapes:
-            under = after[shifted(shape.box, origin)]
+            under = region[shifted(shape.box, origin)]
             if self.replace:
                 where = (shape.parts > 0) & ~np.isin(under, self.own) & ~self._painted(shape.box)
             else:
@@ -76,7 +66,17 @@ class Repainting:
             if where.any():
                 stamps.append(Stamp.of(where, shape.box, self.shape, under, shape.labels[0]))
                 under[where] = shape.labels[0]
-        return after, stamps
+        return stamps
+
+    def _taken_back(self, region: NDArray[Any], box: Box) -> list[Stamp]:
+        before, origin = region.copy(), (box[0].start, box[1].start)
+        for change in reversed(self.earlier):
+            change.take_back(region[shifted(change.box, origin)])
+        changed = region != before
+        return [
+            Stamp.of(changed & (region == label), box, self.shape, before, int(label))
+            for label in np.unique(region[changed])
+        ]
 
     def _painted(self, box: Box) -> NDArray[np.bool_]:
         """Return which pixels of a box the user painted."""

@@ -147,12 +147,6 @@ class PlaneChange:
         return box
 
     @property
-    def where(self) -> tuple[slice, ...]:
-        """The same in the layer's data."""
-        sides = iter(self.box)
-        return tuple(next(sides) if at is None else slice(at, at + 1) for at in self.plane)
-
-    @property
     def labels(self) -> set[int]:
         """The labels that were painted or painted over."""
         found: set[int] = set()

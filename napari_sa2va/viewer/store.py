@@ -13,6 +13,9 @@ from napari_sa2va.errors import Sa2VAError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_sa2va.annotation.painting import Box
+    from napari_sa2va.frames import PlaneIndex
+
 MOST_IN_MEMORY: Final = 1 << 30
 """Bytes of a label array that is kept in memory."""
 _TILE: Final = 1024
@@ -93,6 +96,25 @@ def place_of(data: Any) -> str:
     """Return where an array lives, for people."""
     root = getattr(getattr(data, "store", None), "root", None)
     return "memory" if isinstance(data, np.ndarray) else str(root or type(data).__name__)
+
+
+def whole_chunks(data: Any, plane: PlaneIndex, box: Box) -> Box:
+    """Enlarge a box of a plane to whole chunks of an array on disk.
+
+    zarr writes a chunk without reading it first only if all of it is written.
+    """
+    chunks = getattr(data, "chunks", None)
+    if isinstance(data, np.ndarray) or not isinstance(chunks, tuple):
+        return box
+    axes = [axis for axis, at in enumerate(plane) if at is None]
+    rows, columns = (
+        slice(
+            side.start // chunks[axis] * chunks[axis],
+            min(-(-side.stop // chunks[axis]) * chunks[axis], data.shape[axis]),
+        )
+        for axis, side in zip(axes, box, strict=True)
+    )
+    return rows, columns
 
 
 def _unused(folder: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sa2va.annotation.masks import inner_point, part_boxes
+from napari_sa2va.annotation.masks import middle_point, part_boxes
 from napari_sa2va.annotation.table import records_in
 from napari_sa2va.viewer.entries import NOWHERE, Entry, Spot
 
@@ -59,7 +59,7 @@ def _planes(data: Any) -> Iterator[tuple[PlaneIndex, NDArray[Any]]]:
 
 
 def _spot(inside: NDArray[np.bool_], box: tuple[slice, ...], record: ObjectRecord) -> Spot:
-    row, column = inner_point(inside)
+    row, column = middle_point(inside)
     return Spot(
         box=(box[0], box[1]),
         pixels=int(np.count_nonzero(inside)),

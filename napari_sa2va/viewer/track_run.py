@@ -23,10 +23,9 @@ from napari_sa2va.viewer.entries import (
     joined,
 )
 from napari_sa2va.viewer.history import add_step
-from napari_sa2va.viewer.navigation import plane_in_view
 from napari_sa2va.viewer.repainting import Repainting
 from napari_sa2va.viewer.stamps import PlaneChange, Stamp, gained
-from napari_sa2va.viewer.store import cannot_write, place_of
+from napari_sa2va.viewer.store import cannot_write, place_of, whole_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,17 +191,21 @@ class TrackRun:
         for other in [*(change.box for change in earlier), *(shape.box for shape in shapes)]:
             box = joined(box, other)
         if not is_empty(box):
+            box = whole_chunks(self._data, plane, box)
+            where = indexed(plane, box)
             try:
-                before = np.array(self._data[indexed(plane, box)])
-                after, stamps = self._repainting(plane).done(before, box, shapes)
-                if stamps:
-                    self._record(plane, stamps)
-                    self._data[indexed(plane, box)] = after
+                region = self._data[where]
+                in_memory = isinstance(self._data, np.ndarray)  # a view: painting is writing
+                region = region if in_memory else np.array(region)
+                stamps = self._repainting(plane).paint(region, box, shapes)
+                self._record(plane, stamps)
+                if stamps and not in_memory:
+                    self._data[where] = region
             except OSError as error:
                 raise cannot_write(place_of(self._data), error) from error
-            self._describe(plane, shapes, after, box)
+            self._describe(plane, shapes, region, box)
             self.objects.tally(plane, gained(stamps))
-            self._unseen = self._unseen or self._is_in_view(plane)
+            self._unseen = self._unseen or (bool(stamps) and self._is_in_view(plane))
         self._note(plane, ious, scores, present, flags)
 
     def refresh(self) -> bool:
@@ -269,6 +272,8 @@ class TrackRun:
         )
 
     def _record(self, plane: PlaneIndex, stamps: list[Stamp]) -> None:
+        if not stamps:
+            return
         change = self._changes.get(plane)
         if change is None:
             change = self._changes[plane] = PlaneChange(plane, [])
@@ -317,7 +322,7 @@ class TrackRun:
             )
 
     def _is_in_view(self, plane: PlaneIndex) -> bool:
-        view = plane_in_view(self.objects.viewer, self.objects.labels)
+        view = self.objects.view
         # Seen in 3-D or from another side, any plane may show.
         return view is None or axes_of(view) != axes_of(plane) or view == plane
 
