@@ -74,13 +74,13 @@ class Memory:
         return replace(self, followed=_recent({**self.followed, index: seen}, index))
 
     def reseeded(self, index: int, seen: Remembered) -> Memory:
-        """Take this frame as a conditioning frame; the oldest such frame becomes a usual one."""
-        reseeds = {**self.reseeds, index: seen}
-        followed = {past: kept for past, kept in self.followed.items() if past != index}
-        while len(reseeds) > RESEEDS_KEPT:
-            oldest = next(iter(reseeds))
-            followed[oldest] = reseeds.pop(oldest)
-        return replace(self, reseeds=reseeds, followed=_recent(followed, index))
+        """Take this frame as a conditioning frame, and forget what was followed up to it.
+
+        That was the wrong thing, or the object was lost. Of such frames the `RESEEDS_KEPT` newest
+        are kept; the first ones, where the run started, always are.
+        """
+        newest = list({**self.reseeds, index: seen}.items())[-RESEEDS_KEPT:]
+        return replace(self, reseeds=dict(newest), followed={})
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Memory:
         """Apply a function to every tensor."""

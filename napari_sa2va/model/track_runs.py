@@ -265,7 +265,8 @@ def _answers(
     assert course.keys is not None
     keys = tuple(course.keys)
     stop_if(cancelled)
-    pixels = [read_frame(frames, index) for index in keys]
+    pixels = [read_frame(frames, keys[0])]
+    pixels += [read_frame(frames, index, pixels[0].shape[:2]) for index in keys[1:]]
     seen = asker.looking.frames(pixels, cancelled)
     del pixels
     languages: list[Tensor] = []

@@ -204,3 +204,64 @@ def test_frames_looked_at_by_default() -> None:
 def test_where_the_directions_start() -> None:
     assert places(1, 3, "forward") == places(1, 3, "both") == (1, 0)
     assert places(1, 3, "backward") == (4, 3)
+
+
+def test_more_objects_than_go_through_at_once(small: Sa2VA) -> None:
+    """Groups share a frame's features, and each object is as tracked in another group."""
+    clip, masks = Clip(5), np.zeros((10, *SIZE), bool)
+    for number, mask in enumerate(masks):
+        mask[3 * number : 3 * number + 12, 4 * number : 4 * number + 15] = True
+    many = list(small.track_masks(clip, {0: masks}))
+    few = list(small.track_masks(clip.pixels, {0: masks[8:]}))
+    assert sorted(clip.read) == [0, 0, 1, 2, 3, 4]  # the seed is read to check its masks, too
+    for ours, other in zip(many, few, strict=True):
+        assert ours.masks.shape == (10, *SIZE)
+        assert np.array_equal(ours.logits[8:], other.logits)
+        assert len(ours.flags) == 10
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+def test_a_stack_of_one_plane(small: Sa2VA, direction: Any) -> None:
+    (frame,) = small.track_masks(Clip(1), {0: seeds()}, direction)
+    assert frame.seed
+    parts = list(small.track(Clip(1), "Please segment it.", max_new_tokens=12))
+    assert isinstance(parts[-1], Found | TrackedFrame)
+
+
+@pytest.mark.parametrize(
+    ("within", "keys", "words"),
+    [
+        ((0, 9), None, "within 0 to 8"),
+        ((-1, 4), None, "within 0 to 8"),
+        ((4, 4), None, "hold a frame"),
+        ((5, 3), None, "hold a frame"),
+        ((2, 6), [6], "among 2 to 5, not 6"),
+        ((2, 6), [1], "among 2 to 5, not 1"),
+        ((2, 6), [], "none is given"),
+    ],
+)
+def test_ranges_that_do_not_fit(small: Sa2VA, within: Any, keys: Any, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        list(small.track(Clip(), "Please segment it.", keys=keys, within=within))
+    if keys is not None:
+        with pytest.raises(InvalidInput, match=words):
+            list(small.track_masks(Clip(), {key: seeds() for key in keys}, within=within))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (np.zeros((40, 64, 3), np.uint8), "Plane 2 .* 40 by 64 pixels, the others 48 by 64"),
+        (np.zeros((0, 64, 3), np.uint8), "must be RGB"),
+        (np.zeros((48, 64), np.uint8), "must be RGB"),
+        ("text", "must be a numpy array"),
+    ],
+)
+def test_frames_that_do_not_fit_the_others(small: Sa2VA, wrong: Any, words: str) -> None:
+    frames = [*Clip(2).pixels, wrong, *Clip(2).pixels]
+    seen = []
+    with pytest.raises(InvalidInput, match=words):
+        seen.extend(small.track_masks(frames, {0: seeds()}))
+    assert [frame.index for frame in seen] == [0, 1]
+    with pytest.raises(InvalidInput):
+        list(small.track(frames, "Please segment it.", keys=[0, 2]))
