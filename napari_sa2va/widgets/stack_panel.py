@@ -106,6 +106,7 @@ class StackPanel(QWidget):
         self.cost.setWordWrap(True)
         self.cost.setAccessibleName("What it will cost")
         self.resume = QPushButton("Resume")
+        self.resume.setAccessibleName("Resume or extend the last run")
         self._rows: list[tuple[QLabel, QWidget]] = []
         self._lay_out()
         self._connect()
