@@ -14,7 +14,6 @@ from napari_sa2va.cli.options import (
     DeviceOption,
     DtypeOption,
     Heading,
-    IndexOption,
     JsonOption,
     ModelOption,
     Precision,
@@ -86,7 +85,14 @@ def track(
     device: DeviceOption = "auto",
     dtype: DtypeOption = Precision.auto,
     contrast: ContrastOption = None,
-    index: IndexOption = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,…",
+            help="Where the other axes stand: a number from 0 for each, in the order of the file; "
+            "left out, where napari stands first.",
+        ),
+    ] = None,
     channel: ChannelOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,

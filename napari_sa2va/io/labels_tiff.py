@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _IMAGEJ_MAX_LABEL: Final = 65_535
+# Pages are found by 32-bit offsets; some room is left for what is beside the pixels.
+_LARGEST_WITH_PAGES: Final = 2**32 - 2**25
 
 
 def write_labels(
@@ -98,8 +101,8 @@ def write_label_stack(
 ) -> None:
     """Write a stack of labels atomically, plane by plane: it need not fit into memory.
 
-    An ImageJ hyperstack of uint16 with a colour table. Above 4 GB it has one page in the eyes of
-    other programs, which ImageJ's metadata says how to go on from: Fiji, tifffile and napari do.
+    An ImageJ hyperstack of uint16 with a colour table. Above 4 GB only the first page is listed in
+    the file, as Fiji writes it: Fiji, tifffile and napari find the others by ImageJ's metadata.
 
     Parameters
     ----------
@@ -146,6 +149,7 @@ def write_label_stack(
             shape=shape,
             dtype=np.uint16,
             imagej=True,
+            truncate=math.prod(shape) * 2 > _LARGEST_WITH_PAGES,
             resolution=(1 / width, 1 / height),
             metadata=metadata,
         )

@@ -151,6 +151,7 @@ def test_help_and_version_come_at_once() -> None:
         (["--version"], napari_sa2va.__version__),
         (["--help"], "doctor"),
         (["segment", "--help"], "--contrast"),
+        (["track", "--help"], "--keys"),
     ]:
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
