@@ -72,8 +72,6 @@ class Sa2VA(LoadedModel):
             Called with a message and a fraction, 0 to 1.
         cancelled : callable or threading.Event, optional
             Ends the loading when it returns true or is set.
-        cache_bytes : int
-            Capacity of the cache of looked-at images.
         tracking_decoder : str or Path, optional
             A file with SAM2's original mask decoder; see `load_tracking_decoder`.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.model import prompts
-from napari_sa2va.model.cache import LookCache
+from napari_sa2va.model.asking_again import asked_again
 from napari_sa2va.model.checks import (
     check_checks,
     check_keys,
@@ -20,7 +20,6 @@ from napari_sa2va.model.checks import (
 )
 from napari_sa2va.model.failures import stop_if
 from napari_sa2va.model.following import Follower
-from napari_sa2va.model.looking import Looking
 from napari_sa2va.model.results import FollowedObject, Found, FoundObject
 from napari_sa2va.model.speech import Speech
 from napari_sa2va.model.track_state import TrackState
@@ -48,9 +47,6 @@ if TYPE_CHECKING:
     Keep = Callable[[TrackState], object]
 
 T_co = TypeVar("T_co", covariant=True)
-
-# What is kept of a frame while questions are asked about it again; it goes with the frame.
-_CACHE_BYTES: Final = 1 << 30
 
 
 class Tracking(Generic[T_co]):
@@ -224,38 +220,6 @@ def chosen_method(network: Sa2VANetwork, method: Method | None) -> Method:
             "Choose official tracking, a Sa2VA-i checkpoint, or a file of SAM 2.0 hiera-large."
         )
     return method or ("consistent" if possible else "official")
-
-
-def asked_again(asker: Asker, state: TrackState, cancelled: Stop) -> AskAgain | None:
-    """Return what asks the questions of a run about one frame alone; None if nothing is asked."""
-    if not state.check_every:
-        return None
-    numbers = sorted({one.question for one in state.objects if one.question is not None})
-
-    def ask(pixels: NDArray[np.uint8]) -> dict[int, Tensor]:
-        # A cache of its own: thousands of frames that nobody asks about again would fill the other.
-        looking = Looking(asker.network, asker.tokenizer, LookCache(_CACHE_BYTES))
-        seen = looking.frames([pixels], cancelled)
-        told: dict[int, Tensor] = {}
-        for number in numbers:
-            question = prompts.first_question(state.texts[number])
-            speech = Speech(
-                asker.network,
-                asker.tokenizer,
-                looking,
-                seen,
-                question,
-                (),
-                cancelled,
-                state.max_new_tokens,
-            )
-            for _ in speech.parts():
-                pass
-            none = torch.zeros(0, asker.network.config.sam2.d_model)
-            told[number] = speech.language() if speech.objects else none
-        return told
-
-    return ask
 
 
 def _answers(
