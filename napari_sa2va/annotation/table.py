@@ -101,6 +101,27 @@ class ObjectTable:
         return pd.concat([own, foreign.reindex(labels).reset_index(drop=True)], axis=1)
 
 
+def update_features(features: pd.DataFrame, records: Iterable[ObjectRecord]) -> bool:
+    """Bring rows of what `ObjectTable.features` made in line with their records, in place.
+
+    Much quicker than making the table anew. Returns False, and changes nothing, where a row or a
+    column is missing.
+    """
+    records = list(records)
+    stacked = any(record.first_frame is not None for record in records)
+    names = [*COLUMNS[1:], *(STACK_COLUMNS if stacked else ())]
+    if not set(names) <= set(features.columns):
+        return False
+    labels = features["index"].to_numpy()
+    if any(r.label >= len(labels) or labels[r.label] != r.label for r in records):
+        return False
+    for record in records:
+        for name in names:
+            value = _in_stack(record, name) if name in STACK_COLUMNS else getattr(record, name)
+            features.at[record.label, name] = value
+    return True
+
+
 def records_in(features: pd.DataFrame) -> list[ObjectRecord]:
     """Read the records back that `ObjectTable.features` wrote.
 

@@ -111,6 +111,7 @@ class CaptionLayer:
         if self.layer is None and wanted:
             self._layer, same = self._add_layer(), False
         if self.layer is not None:
+            same = same and len(self.layer.data) == len(wanted)
             self._fill(self.layer, wanted, same_text=same)
 
     def remove(self) -> None:
@@ -149,11 +150,14 @@ class CaptionLayer:
 
     def _fill(self, layer: Points, captions: Sequence[Caption], *, same_text: bool) -> None:
         points = np.array([caption.point for caption in captions]).reshape(-1, self._labels.ndim)
+        if same_text:  # in place: for new data napari would measure the whole scene
+            layer.data[:] = points
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
+            return
         # Text is made from the features: were they of another length, napari would complain.
         layer.data = points
-        if not same_text:
-            layer.features = _features(captions)
-            layer.refresh_text()
+        layer.features = _features(captions)
+        layer.refresh_text()
 
 
 def newest(captions: Iterable[Caption]) -> list[Caption]:

@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_sa2va.annotation import ObjectTable
 from napari_sa2va.annotation.painting import check_room
+from napari_sa2va.annotation.table import update_features
 from napari_sa2va.viewer.book import Book
 from napari_sa2va.viewer.captions import CaptionLayer, captions_in
 from napari_sa2va.viewer.edits import Edit
@@ -63,6 +64,7 @@ class LabelObjects:
         self.viewer = viewer
         self.captions = CaptionLayer(viewer, labels)
         self.show_captions = True
+        self._written: dict[int, ObjectRecord] = {}  # in the layer's features
         self._held = 0
         self._unwritten = False
         self._highest_painted, entries = (0, {}) if empty else survey(labels)
@@ -200,7 +202,7 @@ class LabelObjects:
     def hold(self) -> None:
         """Hold rows and captions back until `release`; `write` writes them in between.
 
-        Writing takes napari some 20 ms, which is too much for each of many masks in a row.
+        Writing takes napari up to 20 ms: too much for each of many masks in a row.
         """
         self._held += 1
 
@@ -215,10 +217,21 @@ class LabelObjects:
         if self._held and not self._unwritten:
             return
         news, self._unwritten = self._unwritten and self._book.measure(), False
-        self.labels.features = ObjectTable(self.rows()).features(self.labels.features)
+        self._write_rows()
         self._show_captions()
         if news:
             self.changed.emit()
+
+    def _write_rows(self) -> None:
+        written, self._written = self._written, {row.label: row for row in self.rows()}
+        news = [row for label, row in self._written.items() if row != written.get(label)]
+        same_labels = written.keys() == self._written.keys()
+        if same_labels and update_features(self.labels.features, news):
+            if news:
+                self.labels.events.features()
+        else:
+            rows = ObjectTable(self._written.values())
+            self.labels.features = rows.features(self.labels.features)
 
     def _show_captions(self, *, moved: bool = False) -> None:
         shown = self._book.present() if self.show_captions else []

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from napari_sa2va.annotation import ObjectRecord, ObjectTable
-from napari_sa2va.annotation.records import now, same_phrase
-from napari_sa2va.annotation.table import COLUMNS, MAX_ROWS, records_in
+from napari_sa2va.annotation.records import frames_in, frames_text, now, same_phrase
+from napari_sa2va.annotation.table import (
+    COLUMNS,
+    MAX_ROWS,
+    STACK_COLUMNS,
+    records_in,
+    update_features,
+)
 
 
 def record(label: int, phrase: str = "the red cell") -> ObjectRecord:
@@ -73,3 +80,33 @@ def test_records_can_be_read_back() -> None:
     records = [record(1), record(3, "the green cell")]
     assert records_in(ObjectTable(records).features()) == records
     assert records_in(pd.DataFrame({"index": [1], "phrase": ["mine"]})) == []
+
+
+def test_frames_are_written_shortly() -> None:
+    frames = (1, 2, 3, 7, 10, 11)
+    assert frames_text(frames) == "1-3, 7, 10-11"
+    assert frames_in("1-3, 7, 10-11") == frames
+    assert frames_in(frames_text(())) == ()
+
+
+def test_records_of_a_stack_come_back() -> None:
+    track = replace(record(2), frames=4, first_frame=0, last_frame=9, flagged=(3, 4, 8))
+    features = ObjectTable([record(1), track]).features()
+    assert tuple(features.columns) == (*COLUMNS, *STACK_COLUMNS)
+    assert features["first_frame"][1] is None and features["frames"][0] is None
+    assert features["last_frame"][2] == 9 and features["flagged"][2] == "3-4, 8"
+    assert records_in(features) == [record(1), track]
+    # Made before stacks were known, or by a table without any.
+    assert records_in(features[list(COLUMNS)])[1] == record(2)
+    # The columns are not taken for those of others.
+    assert "flagged" not in ObjectTable([record(1)]).features(features).columns
+
+
+def test_rows_are_updated_in_place() -> None:
+    track = replace(record(2), frames=4, first_frame=0, last_frame=9)
+    features = ObjectTable([record(1), track]).features()
+    grown = replace(track, area=99.0, last_frame=12, flagged=(12,))
+    assert update_features(features, [grown])
+    assert records_in(features) == [record(1), grown]
+    assert not update_features(features, [record(3)])
+    assert not update_features(features[list(COLUMNS)], [grown])
