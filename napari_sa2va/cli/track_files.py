@@ -57,7 +57,8 @@ def write_files(outcome: TrackOutcome, job: TrackJob, folder: TrackFolder) -> di
             phrases=dict(enumerate(phrases, start=1)),
             pixel_size=stack.pixel_size,
             unit="µm" if stack.pixel_size else None,
-            step=stack.step,
+            # Micrometres mean nothing to ImageJ beside pixels of no size.
+            step=stack.step if stack.axis == "t" or stack.pixel_size else None,
         )
     if "zarr" in files:
         from napari_sa2va.io.track_arrays import label_dtype, write_zarr

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,7 +25,6 @@ from napari_sa2va.io.track_records import FrameRecord, read_records, to_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from typing import TextIO
 
     from numpy.typing import NDArray
@@ -78,7 +78,8 @@ class TrackFolder:
             return None
         job = self.path / _JOB
         try:
-            if not job.exists() and not {one.name for one in self.path.iterdir()} - {_LOCK}:
+            # Names with a point in front: the lock, what a killed run was writing, macOS's own.
+            if not job.exists() and all(one.name[0] == "." for one in self.path.iterdir()):
                 return None
             said: dict[str, Any] = json.loads(job.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -99,7 +100,15 @@ class TrackFolder:
         """
         self.read_job()
         with only_one(self.path / _LOCK):
+            self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Delete what an earlier run was writing when it was killed; see `replacing`."""
+        with self._told():
+            for name in map(Path, (_JOB, _FRAMES, _STATE)):
+                for half in self.path.glob(f".{name.stem}-*{name.suffix}"):
+                    half.unlink(missing_ok=True)
 
     def write_job(self, job: dict[str, Any]) -> None:
         """Say which run this is, and what is known of it; the folder is made.

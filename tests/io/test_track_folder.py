@@ -164,6 +164,16 @@ def test_one_process_at_a_time(folder: TrackFolder, tmp_path: Path) -> None:
     assert len(list((tmp_path / "thesis").iterdir())) == 1
 
 
+def test_a_run_that_was_killed_while_it_wrote_leaves_nothing(tmp_path: Path) -> None:
+    folder = TrackFolder(tmp_path / "run")
+    folder.path.mkdir()
+    for name in (".job-0123456789ab.json", ".state-0123456789ab.safetensors", ".DS_Store"):
+        (folder.path / name).write_text("{")
+    with folder.held():
+        assert folder.read_job() is None
+    assert {path.name for path in folder.path.iterdir()} == {".lock", ".DS_Store"}
+
+
 def test_more_than_255_objects_fit(tmp_path: Path) -> None:
     folder = TrackFolder(tmp_path / "run")
     folder.write_job({})
