@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.annotation.records import same_phrase
+from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import joined, recount
+from napari_sa2va.viewer.history import change_of
 from napari_sa2va.viewer.labels import pixel_area
 
 if TYPE_CHECKING:
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
     from napari_sa2va.annotation import ObjectRecord
     from napari_sa2va.frames import PlaneIndex
-    from napari_sa2va.viewer.edits import Edit
     from napari_sa2va.viewer.entries import Entry
+    from napari_sa2va.viewer.stamps import PlaneChange
 
 
 class Book:
@@ -127,6 +129,33 @@ class Book:
                         for plane in touched:
                             self.entries[label].grow(plane, edit.box(axes))
         return planes
+
+    def take_in(
+        self, moved: Sequence[Any], replays: dict[PlaneChange, dict[bool, dict[int, int]]]
+    ) -> set[PlaneIndex]:
+        """Follow undone and redone steps; return the planes that must be counted for it.
+
+        Parameters
+        ----------
+        moved : sequence
+            Their atoms.
+        replays : dict
+            Of those that are ours: what labels gained, by whether it was an undo. Read away.
+        """
+        planes: set[PlaneIndex] = set()
+        edits = []
+        for atom in moved:
+            change = change_of(atom)
+            if change is None:
+                edits.append(Edit.of(atom))
+                continue
+            told = replays.pop(change, {})
+            if len(told) == 1:
+                self.tally(change.plane, *told.values())
+            else:  # not told, or there and back
+                planes.add(change.plane)
+        planes.update(change.plane for change in replays)
+        return planes | self.touched(edits)
 
     def measure(self, *, undone: bool = False) -> bool:
         """Bring the records in line with the counts; return whether any changed.

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sa2va.annotation.painting import Shape
 from napari_sa2va.frames import Region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_sa2va.annotation.packed import PackedMask
     from napari_sa2va.viewer.placement import Placement
 
 
@@ -45,6 +47,13 @@ def cropped(placement: Placement, box: tuple[slice, slice]) -> Placement:
     if placement.factors != (1.0, 1.0):
         region = frame_region.enlarged(placement.factors, placement.plane_shape)
     return replace(placement, frame_region=frame_region, region=region)
+
+
+def pasted(placement: Placement, mask: PackedMask, label: int) -> Shape:
+    """Turn a mask of the frame, not empty, into what it paints on the layer's plane."""
+    spot = cropped(placement, mask.box)
+    _, inside = spot.paste(mask.inside)
+    return Shape(spot.region.slices, inside, (label,))
 
 
 def on_labels(placement: Placement, values: NDArray[Any]) -> NDArray[Any]:

@@ -14,6 +14,8 @@ from napari_sa2va.annotation.painting import shifted, union
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from napari_sa2va.annotation import ObjectRecord
     from napari_sa2va.annotation.painting import Box
     from napari_sa2va.frames import PlaneIndex
@@ -120,6 +122,12 @@ class Entry:
         else:
             spot.box = joined(spot.box, box)
         return spot
+
+    def found(self, plane: PlaneIndex, box: Box, inside: NDArray[np.bool_]) -> None:
+        """Note where it is in a plane: `inside` tells which pixels of `box`, perhaps none."""
+        if inside.any():
+            row, column = middle_point(inside)
+            self.grow(plane, box).point = row + box[0].start, column + box[1].start
 
     @property
     def stack_axis(self) -> int | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.viewer.entries import axes_of
 from napari_sa2va.viewer.geometry import LayerGeometry, view_plane
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ def plane_in_view(viewer: Any, labels: Labels) -> PlaneIndex | None:
     return tuple(
         None if axis in plane.axes else round(at) for axis, at in enumerate(plane.position.tolist())
     )
+
+
+def may_show(view: PlaneIndex | None, plane: PlaneIndex) -> bool:
+    """Whether a plane may be seen; in 3-D (None) or from another side any may."""
+    return view is None or axes_of(view) != axes_of(plane) or view == plane
 
 
 def nearest_plane(viewer: Any, labels: Labels, planes: Sequence[PlaneIndex]) -> PlaneIndex:

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from psygnal import Signal
 
-from napari_sa2va.annotation import ObjectTable
 from napari_sa2va.annotation.painting import check_room
-from napari_sa2va.annotation.table import update_features
 from napari_sa2va.viewer.book import Book
 from napari_sa2va.viewer.captions import CaptionLayer, captions_in
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import axes_of
-from napari_sa2va.viewer.history import HistoryWatch, change_of
+from napari_sa2va.viewer.history import HistoryWatch
 from napari_sa2va.viewer.labels import highest_label, pixel_area
 from napari_sa2va.viewer.navigation import nearest_plane, plane_in_view
+from napari_sa2va.viewer.rows import WrittenRows
 from napari_sa2va.viewer.survey import survey
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class LabelObjects:
         self.viewer = viewer
         self.captions = CaptionLayer(viewer, labels)
         self.show_captions = True
-        self._written: dict[int, ObjectRecord] = {}  # in the layer's features
+        self._rows = WrittenRows(labels)
         self._held = 0
         self._unwritten = False
         self._highest_painted, entries = (0, {}) if empty else survey(labels)
@@ -217,21 +216,10 @@ class LabelObjects:
         if self._held and not self._unwritten:
             return
         news, self._unwritten = self._unwritten and self._book.measure(), False
-        self._write_rows()
+        self._rows.write(self.rows())
         self._show_captions()
         if news:
             self.changed.emit()
-
-    def _write_rows(self) -> None:
-        written, self._written = self._written, {row.label: row for row in self.rows()}
-        news = [row for label, row in self._written.items() if row != written.get(label)]
-        same_labels = written.keys() == self._written.keys()
-        if same_labels and update_features(self.labels.features, news):
-            if news:
-                self.labels.events.features()
-        else:
-            rows = ObjectTable(self._written.values())
-            self.labels.features = rows.features(self.labels.features)
 
     def _show_captions(self, *, moved: bool = False) -> None:
         shown = self._book.present() if self.show_captions else []
@@ -286,31 +274,12 @@ class LabelObjects:
         if moved is None:
             planes = self._book.planes()
         elif moved:
-            planes = self._take_in(moved, replays)
+            planes = self._book.take_in(moved, replays)
         else:
             planes = self._planes_at_hand()
         self._book.count(planes)
         if self._measure(undone=True):
             self.reverted.emit()
-
-    def _take_in(
-        self, moved: list[Any], replays: dict[PlaneChange, dict[bool, dict[int, int]]]
-    ) -> set[PlaneIndex]:
-        """Follow undone and redone steps; return the planes that must be counted for it."""
-        planes: set[PlaneIndex] = set()
-        edits = []
-        for atom in moved:
-            change = change_of(atom)
-            if change is None:
-                edits.append(Edit.of(atom))
-                continue
-            told = replays.pop(change, {})
-            if len(told) == 1:
-                self._book.tally(change.plane, *told.values())
-            else:  # not told, or there and back
-                planes.add(change.plane)
-        planes.update(change.plane for change in replays)
-        return planes | self._book.touched(edits)
 
     def _planes_at_hand(self) -> set[PlaneIndex]:
         """Return what to count when no more is known than that something may have changed."""

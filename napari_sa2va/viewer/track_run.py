@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sa2va.annotation import ObjectRecord
-from napari_sa2va.annotation.masks import middle_point
-from napari_sa2va.annotation.painting import Shape, shifted
+from napari_sa2va.annotation.painting import shifted
 from napari_sa2va.annotation.records import now
 from napari_sa2va.errors import Sa2VAError
-from napari_sa2va.viewer.crop import cropped
+from napari_sa2va.viewer.crop import pasted
 from napari_sa2va.viewer.entries import (
     NOWHERE,
     Entry,
     Spot,
-    axes_of,
     indexed,
     is_empty,
     joined,
 )
 from napari_sa2va.viewer.history import add_step
+from napari_sa2va.viewer.navigation import may_show
 from napari_sa2va.viewer.repainting import Repainting
 from napari_sa2va.viewer.stamps import PlaneChange, Stamp, gained
 from napari_sa2va.viewer.store import cannot_write, place_of, whole_chunks
@@ -30,14 +29,10 @@ from napari_sa2va.viewer.store import cannot_write, place_of, whole_chunks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from napari_sa2va.annotation.packed import PackedMask
-    from napari_sa2va.annotation.painting import Box
     from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.viewer.edits import Edit
     from napari_sa2va.viewer.objects import LabelObjects
-    from napari_sa2va.viewer.placement import Placement
     from napari_sa2va.viewer.stack import StackSnapshot
 
 
@@ -185,7 +180,11 @@ class TrackRun:
         self._check()
         placement = self._stack.placement(index)
         plane = placement.index
-        shapes = self._shapes(placement, masks)
+        shapes = [
+            pasted(placement, mask, entry.record.label)
+            for entry, mask in zip(self._found, masks, strict=True)
+            if mask.area
+        ]
         earlier = self._painted.get(plane, [])
         box = NOWHERE
         for other in [*(change.box for change in earlier), *(shape.box for shape in shapes)]:
@@ -203,9 +202,13 @@ class TrackRun:
                     self._data[where] = region
             except OSError as error:
                 raise cannot_write(place_of(self._data), error) from error
-            self._describe(plane, shapes, region, box)
+            entries = {entry.record.label: entry for entry in self._found}
+            for shape in shapes:
+                label = shape.labels[0]
+                inside = region[shifted(shape.box, (box[0].start, box[1].start))] == label
+                entries[label].found(plane, shape.box, inside)
             self.objects.tally(plane, gained(stamps))
-            self._unseen = self._unseen or (bool(stamps) and self._is_in_view(plane))
+            self._unseen = self._unseen or (bool(stamps) and may_show(self.objects.view, plane))
         self._note(plane, ious, scores, present, flags)
 
     def refresh(self) -> bool:
@@ -251,17 +254,6 @@ class TrackRun:
 
     # --- one frame ---
 
-    def _shapes(self, placement: Placement, masks: Sequence[PackedMask]) -> list[Shape]:
-        """Turn masks of the frame into shapes on the layer's plane."""
-        shapes = []
-        for entry, mask in zip(self._found, masks, strict=True):
-            if not mask.area:
-                continue
-            spot = cropped(placement, mask.box)
-            _, inside = spot.paste(mask.inside)
-            shapes.append(Shape(spot.region.slices, inside, (entry.record.label,)))
-        return shapes
-
     def _repainting(self, plane: PlaneIndex) -> Repainting:
         return Repainting(
             self._stack.first.plane_shape,
@@ -279,20 +271,6 @@ class TrackRun:
             change = self._changes[plane] = PlaneChange(plane, [])
             self._painted.setdefault(plane, []).append(change)
         change.stamps += stamps
-
-    def _describe(
-        self, plane: PlaneIndex, shapes: Sequence[Shape], painted: NDArray[Any], box: Box
-    ) -> None:
-        """Note where objects are, for counting and captions."""
-        origin = box[0].start, box[1].start
-        entries = {entry.record.label: entry for entry in self._found}
-        for shape in shapes:
-            (label,) = shape.labels
-            inside = painted[shifted(shape.box, origin)] == label
-            if inside.any():
-                spot = entries[label].grow(plane, shape.box)
-                row, column = middle_point(inside)
-                spot.point = row + shape.box[0].start, column + shape.box[1].start
 
     def _note(
         self,
@@ -320,11 +298,6 @@ class TrackRun:
                 f"{self.objects.labels.name!r} was deleted, or its data was replaced, so the run "
                 "was ended. Labels written before are in the data as it was."
             )
-
-    def _is_in_view(self, plane: PlaneIndex) -> bool:
-        view = self.objects.view
-        # Seen in 3-D or from another side, any plane may show.
-        return view is None or axes_of(view) != axes_of(plane) or view == plane
 
     def _on_edit(self, edits: list[Edit]) -> None:
         self._edits += edits

@@ -401,3 +401,33 @@ def test_a_reopened_layer_tells_its_tracks() -> None:
     assert again.rows()[0].last_frame == 9
     scene.labels.undo()
     assert again.rows() == []
+
+
+def test_time_at_one_depth_in_a_turned_view() -> None:
+    viewer = ViewerModel()
+    data = np.zeros((5, 3, 24, 32), dtype=np.uint8)
+    for frame in range(5):
+        data[frame, 2, 4 + frame : 10 + frame, 8:20] = 255
+    image = viewer.add_image(
+        data, contrast_limits=(0, 255), axis_labels=("t", "z", "y", "x"), scale=(1, 1, -1, 1)
+    )
+    viewer.dims.order = (0, 1, 3, 2)
+    stack = stack_snapshot(viewer, [image], 0, at={1: 2})
+    labels = create_labels(viewer, [image], stack.first)
+    objects = LabelObjects(viewer, labels, empty=True)
+    run = TrackRun(objects, stack, replace=False, model="demo")
+    (label,) = run.begin([("the bar", "")])
+    for frame in range(5):
+        mask = PackedMask.pack(stack.frames[frame][..., 0] > 127)
+        run.add(frame, [mask], [1.0], [1.0], [1.0], [("iou",) if frame == 3 else ()])
+    run.commit()
+    np.testing.assert_array_equal(labels.data == label, data > 127)
+    (record,) = objects.rows()
+    assert (record.first_frame, record.last_frame, record.area) == (0, 4, 72)
+    assert record.flagged == (3,)
+    assert objects.labelled("the bar", (None, 2, None, None)) == [label]
+    assert objects.labelled("the bar", (None, 1, None, None)) == []
+    viewer.dims.set_current_step(0, 4)
+    assert objects.point(label)[:2] == (4, 2)
+    again = LabelObjects(viewer, labels)
+    assert again.rows() == [record]

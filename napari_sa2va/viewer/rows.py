@@ -1,0 +1,41 @@
+"""Records in a layer's features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sa2va.annotation import ObjectTable
+from napari_sa2va.annotation.table import update_features
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari.layers import Labels
+
+    from napari_sa2va.annotation import ObjectRecord
+
+
+class WrittenRows:
+    """What was written into the features of a layer, so that only news are written again.
+
+    Parameters
+    ----------
+    labels : Labels
+        The layer.
+    """
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._written: dict[int, ObjectRecord] = {}
+
+    def write(self, records: Iterable[ObjectRecord]) -> None:
+        """Bring the features in line with the records of all objects."""
+        written, self._written = self._written, {record.label: record for record in records}
+        news = [row for label, row in self._written.items() if row != written.get(label)]
+        same_labels = written.keys() == self._written.keys()
+        if same_labels and update_features(self._labels.features, news):
+            if news:
+                self._labels.events.features()
+        else:
+            rows = ObjectTable(self._written.values())
+            self._labels.features = rows.features(self._labels.features)
