@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt
@@ -69,6 +70,8 @@ class Sa2VAWidget(QWidget):
         self._runner.cache_bytes = int(setting("cache", "megabytes", "2048")) * 10**6
         self._state = DockState.load()
         self._results = results_of(self._viewer)
+        folder = setting("results", "folder", "")
+        self._results.folder = Path(folder).expanduser() if folder else None
         self.controller = RunController(self._viewer, self._results, self._runner)
         self._run_key = setting("keys", "run", "Ctrl+Return")
         self._cancel_key = setting("keys", "cancel", "Ctrl+Shift+Return")

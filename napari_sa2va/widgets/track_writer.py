@@ -131,6 +131,8 @@ class TrackWriter:
             run.notes.append(Message(str(error), "error"))
         if run.state is not None:
             stack: Any = run.place
+            if self.paused is not None and self.paused.result is not run.result:
+                self.paused.result.close()
             self.paused = PausedTrack(
                 run.asked, stack, run.questions, run.answers, run.objects, run.state, run.result
             )
@@ -138,6 +140,7 @@ class TrackWriter:
     def forget(self, objects: LabelObjects) -> None:
         """Drop what was kept for going on: its layer is gone."""
         if self.paused is not None and self.paused.result.objects is objects:
+            self.paused.result.close()
             self.paused = None
 
     def time_for(self, model: str) -> float | None:
