@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sa2va.cli.demo_window import prepare
 from napari_sa2va.engine import ModelChoice
-from napari_sa2va.samples import SAMPLE_EXPRESSIONS
+from napari_sa2va.samples import MOVIE_EXPRESSIONS, SAMPLE_EXPRESSIONS
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -54,7 +54,27 @@ def answered(theme: str, name: str) -> None:
     viewer.close()
 
 
+def followed(name: str) -> None:
+    """Show the sample movie with its expressions followed through all frames."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1360, 1000)
+    viewer.open_sample("napari-sa2va", "movie")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-sa2va", "Sa2VA")
+    dock.sections["Image and model"].unfold(False)
+    dock.stack.through.setCurrentIndex(1)
+    dock.stack.through.activated.emit(1)
+    dock.ask.composer.setPlainText("\n".join(MOVIE_EXPRESSIONS))
+    settle(3)
+    dock.run()
+    wait_for_run(dock)
+    viewer.reset_view()
+    settle(1)
+    viewer.screenshot(str(IMAGES / name), canvas_only=False, flash=False)
+    viewer.close()
+
+
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     answered("dark", "answered.png")
     answered("light", "answered-light.png")
+    followed("stack.png")

@@ -115,8 +115,16 @@ def _shown(record: ObjectRecord, column: Column) -> str:
         case Column.PLANES:
             if record.first_frame is None:
                 return ""
-            span = f"{record.first_frame}-{record.last_frame}"
-            return f"{span} ⚠{len(record.flagged)}" if record.flagged else span
+            return _planes(record)
+
+
+def _planes(record: ObjectRecord) -> str:
+    """Write where an object is: from and to, how many planes if there are gaps, the flagged."""
+    assert record.first_frame is not None and record.last_frame is not None
+    text = f"{record.first_frame}-{record.last_frame}"
+    if record.frames <= record.last_frame - record.first_frame:
+        text += f" ({record.frames})"
+    return f"{text} ⚠{len(record.flagged)}" if record.flagged else text
 
 
 def _sorted_by(record: ObjectRecord, column: Column) -> Any:
