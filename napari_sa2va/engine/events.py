@@ -131,6 +131,8 @@ class TrackedObject:
 class TrackStarted:
     """Frames begin to come; their masks stand in the order of `objects`.
 
+    A run that goes on from a state tells this before it reads a frame: none may come.
+
     Attributes
     ----------
     objects : tuple of TrackedObject
@@ -185,7 +187,8 @@ class FrameDone:
 class TrackSaved:
     """From this state another run can go on.
 
-    Comes now and then, and before a tracking ends, be it that it is done, cancelled, or fails.
+    Comes now and then, and before a tracking ends, be it that it is done, cancelled, or fails; not
+    before any frame is finished.
     """
 
     state: TrackState

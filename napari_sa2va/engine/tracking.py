@@ -49,7 +49,8 @@ def track(model: Sa2VA, request: TrackRequest, cancelled: threading.Event) -> It
     UnreadablePlane
         If a plane cannot be read; those before it were yielded.
     """
-    if request.sam2_file and not model.capabilities.consistent_tracking:
+    wanted = request.sam2_file and request.method != "official"
+    if wanted and not model.capabilities.consistent_tracking:
         model.load_tracking_decoder(request.sam2_file)
     yield Looking()
     tracking = _begin(model, _Readable(request.frames), request, cancelled)
@@ -57,11 +58,9 @@ def track(model: Sa2VA, request: TrackRequest, cancelled: threading.Event) -> It
         try:
             yield from _parts(tracking, request)
         except Exception:
-            if tracking.state is not None:
-                yield TrackSaved(tracking.state)
+            yield from _saved(tracking)
             raise
-        if tracking.state is not None:
-            yield TrackSaved(tracking.state)
+        yield from _saved(tracking)
 
 
 class _Readable:
@@ -103,10 +102,19 @@ def _begin(
     )
 
 
+def _saved(tracking: Tracking[Any]) -> Iterator[TrackSaved]:
+    """Tell the state at a run's end, unless it ended before its first frame."""
+    if tracking.state is not None and tracking.state.done:
+        yield TrackSaved(tracking.state)
+
+
 def _parts(tracking: Tracking[Any], request: TrackRequest) -> Iterator[Event]:
-    """Turn what the model hands back into events; the first frame begins the tracking."""
-    asked, started, saved = 0, False, time.monotonic()
-    if request.resume is None:
+    """Turn what the model hands back into events; a new tracking begins with its first frame."""
+    asked, saved = 0, time.monotonic()
+    started = request.resume is not None
+    if tracking.state is not None:
+        yield _begun(tracking.state, request, len(tracking.state.done))
+    else:
         yield _started(0, request)
     for part in tracking:
         if isinstance(part, TextPart):
@@ -122,7 +130,7 @@ def _parts(tracking: Tracking[Any], request: TrackRequest) -> Iterator[Event]:
             done = len(state.done)
             if not started:
                 started = True
-                yield TrackStarted(_named(state, request), state.keys, done - 1, state.total)
+                yield _begun(state, request, done - 1)
             yield _frame(part, done, state.total)
             if done % _SAVE_FRAMES == 0 or time.monotonic() - saved > _SAVE_SECONDS:
                 yield TrackSaved(state)
@@ -131,6 +139,10 @@ def _parts(tracking: Tracking[Any], request: TrackRequest) -> Iterator[Event]:
 
 def _started(index: int, request: TrackRequest) -> QuestionStarted:
     return QuestionStarted(index, len(request.questions), request.questions[index].text)
+
+
+def _begun(state: TrackState, request: TrackRequest, done: int) -> TrackStarted:
+    return TrackStarted(_named(state, request), state.keys, done, state.total)
 
 
 def _named(state: TrackState, request: TrackRequest) -> tuple[TrackedObject, ...]:

@@ -25,8 +25,10 @@ from napari_sa2va.engine import (
     TrackStarted,
     segment_questions,
 )
-from napari_sa2va.errors import InvalidInput, UnreadablePlane
+from napari_sa2va.errors import CheckpointError, InvalidInput, UnreadablePlane
 from napari_sa2va.frames import ArrayFrames, Channel
+from napari_sa2va.model.loaded import LoadedModel
+from napari_sa2va.model.results import Capabilities
 from napari_sa2va.samples.scenes import HELD_OUT_SEED, make_clip, render
 
 if TYPE_CHECKING:
@@ -130,6 +132,46 @@ def test_a_longer_range_tracks_what_is_new(runner: Runner, asked: TrackRequest) 
     state = of_kind(events, TrackSaved)[-1].state
     events = run(runner, replace(asked, within=(0, 7), resume=state))
     assert sorted(frame.index for frame in of_kind(events, FrameDone)) == [0, 1, 5, 6]
+
+
+def test_a_resumed_run_says_what_it_follows_before_anything_can_end_it(
+    runner: Runner, asked: TrackRequest, clip: np.ndarray
+) -> None:
+    events = run(runner, replace(asked, within=(2, 5)))
+    state = of_kind(events, TrackSaved)[-1].state
+    again: list[Event] = []
+    request = replace(asked, frames=frames_of(Torn(clip)), within=(2, 8), resume=state)
+    with pytest.raises(UnreadablePlane):
+        for event in runner.run(request, threading.Event()):
+            again.append(event)
+    (started,) = of_kind(again, TrackStarted)
+    assert (started.done, started.total) == (3, 6)
+    assert not of_kind(again, FrameDone)
+    assert [type(event) for event in again[-2:]] == [TrackStarted, TrackSaved]
+
+
+def test_a_run_that_ends_before_its_first_frame_has_no_state(
+    runner: Runner, asked: TrackRequest
+) -> None:
+    cancelled, events = threading.Event(), []
+    for event in runner.run(asked, cancelled):
+        events.append(event)
+        if isinstance(event, QuestionDone):
+            cancelled.set()
+    assert not of_kind(events, TrackSaved)
+    assert not of_kind(events, TrackStarted)
+
+
+def test_the_official_way_reads_no_file_of_sam2(
+    runner: Runner, asked: TrackRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(runner, replace(asked, within=(KEY, KEY + 1)))  # the model is loaded
+    lacking = Capabilities(regions=True, video=True, consistent_tracking=False)
+    monkeypatch.setattr(LoadedModel, "capabilities", lacking)
+    request = replace(asked, within=(KEY, KEY + 1), sam2_file="there-is-no-such-file.pt")
+    assert of_kind(run(runner, replace(request, method="official")), FrameDone)
+    with pytest.raises(CheckpointError, match="no-such-file"):
+        run(runner, request)
 
 
 class Torn:
