@@ -59,10 +59,8 @@ class Repainting:
         stamps = self._taken_back(region, box) if self.earlier else []
         for shape in shapes:
             under = region[shifted(shape.box, origin)]
-            if self.replace:
-                where = (shape.parts > 0) & ~np.isin(under, self.own) & ~self._painted(shape.box)
-            else:
-                where = (shape.parts > 0) & (under == 0)
+            free = ~np.isin(under, self.own) if self.replace else under == 0
+            where = (shape.parts > 0) & free & ~self._painted(shape.box)
             if where.any():
                 stamps.append(Stamp.of(where, shape.box, self.shape, under, shape.labels[0]))
                 under[where] = shape.labels[0]

@@ -79,13 +79,11 @@ class TrackRun:
         self._noted: list[Spot] = []  # likewise
         self._edits: list[Edit] = []
         self._unseen = False
-        if replace:
-            objects.edited.connect(self._on_edit)
+        objects.edited.connect(self._on_edit)
 
     def close(self) -> None:
         """Stop listening: the run is over, and will not be resumed."""
-        if self._replace:
-            self.objects.edited.disconnect(self._on_edit)
+        self.objects.edited.disconnect(self._on_edit)
         self._edits = []
 
     @property

@@ -181,6 +181,11 @@ def test_what_the_user_paints_in_a_run_stays_the_users(scene: Scene, replace: bo
     assert after[3, 25, 25] == 0
     assert scene.rows()[1].area * 10 == np.count_nonzero(after == 1)
     assert scene.rows()[2].area * 10 == np.count_nonzero(after == 2)
+    fill(run, 2, 3)  # planes that come again, when a run goes on from an earlier state
+    np.testing.assert_array_equal(scene.pixels, after)
+    run.commit()
+    scene.labels.undo()
+    np.testing.assert_array_equal(scene.pixels, after)
     scene.labels.undo()
     alone = scene.pixels
     assert (alone[painted] == 9).all()
