@@ -86,14 +86,13 @@ def open_tracked(path: Path, axis: str | None, options: ImageOptions) -> Stack:
         at = _places(path, tuple(others), options)
     opened = open_stack(path, axis, at, contrast_limits=options.contrast)
     steps = opened.steps
-    known = "y" in steps and "x" in steps
     return Stack(
         path,
         path.resolve().stem,  # "." has no name
         opened.frames,
         opened.axis,
         opened.at,
-        PixelSize(steps["y"], steps["x"]) if known else None,
+        PixelSize.of(steps),
         steps.get(opened.axis),
     )
 
