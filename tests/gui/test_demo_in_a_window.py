@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,9 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_sa2va.engine import Runner
-from napari_sa2va.samples import SAMPLE_EXPRESSIONS, cells
+from napari_sa2va.samples import SAMPLE_EXPRESSIONS, cells, demo_folder
+from napari_sa2va.zoo import fit
+from napari_sa2va.zoo.machine import Device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,6 +146,53 @@ def test_a_folder_that_is_no_checkpoint(dock: Any, qtbot: Any, tmp_path: Any) ->
     type_and_run(dock, qtbot, PHRASE)
     assert dock.messages.level != "error"
     assert labels_of(dock).data.any()
+
+
+@pytest.fixture
+def copied_demo(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(demo_folder(), tmp_path / "copied"))
+
+
+def assert_refused(dock: Any, qtbot: Any, *words: str) -> None:
+    """Run; expect an error with these words in the dock, and nothing changed."""
+    layers = list(dock._viewer.layers)
+    type_and_run(dock, qtbot, PHRASE)
+    assert dock.messages.level == "error"
+    for word in words:
+        assert word in dock.messages.text
+    assert list(dock._viewer.layers) == layers
+    assert dock.ask.run.isEnabled()
+
+
+def test_a_truncated_checkpoint(dock: Any, qtbot: Any, copied_demo: Path) -> None:
+    weights = copied_demo / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4096])
+    dock.model.name = str(copied_demo)
+    assert_refused(dock, qtbot, "model.safetensors")
+
+
+def test_too_little_memory(
+    dock: Any, qtbot: Any, copied_demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "device_named", lambda name: Device("cpu", "", 16 * 2**30, 2**20))
+    dock.model.name = str(copied_demo)
+    assert_refused(dock, qtbot, "1 MiB of 16.0 GiB are free")
+
+
+def test_memory_that_runs_out_in_a_run(
+    dock: Any, runner: Runner, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_and_run(dock, qtbot, "the red cell")
+    from napari_sa2va.model import sa2va
+
+    def full(*arguments: Any) -> Any:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sa2va, "image_parts", full)
+        assert_refused(dock, qtbot, "Memory ran out", "smaller")
+    type_and_run(dock, qtbot, PHRASE)
+    assert dock.messages.level != "error"
 
 
 class Heartbeat:
