@@ -78,7 +78,7 @@ def _plain(phrase: str) -> str:
 
 
 def frames_text(frames: Iterable[int]) -> str:
-    """Write frame numbers shortly.
+    """Write frame numbers shortly, neighbours as a range.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def frames_text(frames: Iterable[int]) -> str:
     '3-5, 9'
     """
     runs: list[list[int]] = []
-    for frame in sorted(frames):
+    for frame in sorted(set(frames)):
         if runs and frame == runs[-1][1] + 1:
             runs[-1][1] = frame
         else:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from napari_sa2va.annotation.records import frames_text as format_planes
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.model.key_planes import first_planes, spread_planes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = ["first_planes", "format_planes", "parse_planes", "planes_visited", "spread_planes"]
+
 _PART: Final = re.compile(r"(?P<first>\d+)(?:\s*[-–:]\s*(?P<last>\d+))?")  # noqa: RUF001
-_SPREAD: Final = 5
 
 
 def parse_planes(text: str, start: int, stop: int) -> tuple[int, ...]:
@@ -51,33 +53,6 @@ def parse_planes(text: str, start: int, stop: int) -> tuple[int, ...]:
     if not planes:
         raise InvalidInput("Write which planes to look at, for example: 0, 5-9, 20.")
     return tuple(sorted(planes))
-
-
-def format_planes(planes: Iterable[int]) -> str:
-    """Write planes shortly, neighbours as a range.
-
-    Examples
-    --------
-    >>> format_planes([7, 0, 1, 2])
-    '0-2, 7'
-    """
-    ordered = sorted(set(planes))
-    if not ordered:
-        return ""
-    breaks = [i for i, (a, b) in enumerate(pairwise(ordered), start=1) if b != a + 1]
-    runs = [ordered[i:j] for i, j in pairwise([0, *breaks, len(ordered)])]
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-
-
-def spread_planes(start: int, stop: int) -> tuple[int, ...]:
-    """Return five planes evenly spread over a range, both ends among them; fewer if there are."""
-    steps = _SPREAD - 1
-    return tuple(sorted({start + step * (stop - 1 - start) // steps for step in range(_SPREAD)}))
-
-
-def first_planes(start: int, stop: int) -> tuple[int, ...]:
-    """Return the first five planes of a range, which the official inference looks at."""
-    return tuple(range(start, min(start + _SPREAD, stop)))
 
 
 def planes_visited(keys: Iterable[int], within: tuple[int, int], direction: str) -> int:

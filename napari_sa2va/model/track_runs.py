@@ -20,10 +20,11 @@ from napari_sa2va.model.checks import (
 )
 from napari_sa2va.model.failures import stop_if
 from napari_sa2va.model.following import Follower
+from napari_sa2va.model.key_planes import default_keys
 from napari_sa2va.model.results import FollowedObject, Found, FoundObject
 from napari_sa2va.model.speech import Speech
 from napari_sa2va.model.track_state import TrackState
-from napari_sa2va.model.tracking import Tracker, default_keys
+from napari_sa2va.model.tracking import Tracker
 from napari_sa2va.model.tracking_decoder import fingerprint
 
 if TYPE_CHECKING:

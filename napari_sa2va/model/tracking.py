@@ -21,7 +21,7 @@ several conditioning frames, forward starts behind the last of them.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ from napari_sa2va.model.grounding import OBJECTS_AT_ONCE
 from napari_sa2va.model.memory import Memory
 from napari_sa2va.model.outcome import Outcome, readings, tracked_frame
 from napari_sa2va.model.preprocess import sam2_image
-from napari_sa2va.model.track_state import Direction, Group, Method, Pass, in_groups, places
+from napari_sa2va.model.track_state import Direction, Group, Pass, in_groups, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,21 +56,6 @@ if TYPE_CHECKING:
     Condition = Callable[
         [int, tuple[int, int], FrameFeatures, Sequence[int]], tuple[Outcome, Remembered]
     ]
-
-# So many frames does the language model look at in the official inference.
-KEY_FRAMES: Final = 5
-
-
-def default_keys(within: tuple[int, int], method: Method) -> tuple[int, ...]:
-    """Return the frames that are looked at unless a user says otherwise.
-
-    The first five of the range in the official way, five spread evenly in the consistent one.
-    """
-    start, stop = within
-    if method == "official":
-        return tuple(range(start, min(start + KEY_FRAMES, stop)))
-    spread = np.linspace(0, stop - start - 1, KEY_FRAMES)
-    return tuple(sorted({start + int(place) for place in spread}))
 
 
 class Tracker:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from napari_sa2va.model.key_planes import first_planes, spread_planes
 from napari_sa2va.model.prompts import segmentation_question
 from napari_sa2va.model.results import TrackedFrame
 from napari_sa2va.samples import demo_folder
@@ -62,12 +63,11 @@ class Way:
 
     def frames(self, count: int) -> list[int]:
         """Positions of the frames that are started from."""
-        spread = {int(place) for place in np.linspace(0, count - 1, 5)}
         return {
             "first": [0],
             "middle": [count // 2],
-            "spread": sorted(spread),
-            "first five": list(range(min(5, count))),
+            "spread": list(spread_planes(0, count)),
+            "first five": list(first_planes(0, count)),
         }[self.keys]
 
 

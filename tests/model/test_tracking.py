@@ -12,9 +12,9 @@ from napari_sa2va.errors import Cancelled, InvalidInput
 from napari_sa2va.model import Found, Sa2VA, TrackedFrame
 from napari_sa2va.model import memory as memory_module
 from napari_sa2va.model.following import Follower
+from napari_sa2va.model.key_planes import default_keys
 from napari_sa2va.model.memory import Memory
 from napari_sa2va.model.track_state import places
-from napari_sa2va.model.tracking import default_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
