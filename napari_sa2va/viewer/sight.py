@@ -135,7 +135,7 @@ class Sight:
                 layer.data[self.frame_level] if layer.multiscale else layer.data
                 for layer in self.layers
             ),
-            channels=tuple(_channel(layer, faded=len(self.layers) > 1) for layer in self.layers),
+            channels=tuple(channel_of(layer, faded=len(self.layers) > 1) for layer in self.layers),
             planes=tuple(_index_at_level(plane, factors) for plane in planes),
             region=self.frame_region,
             orientation=self.plane.orientation,
@@ -262,7 +262,7 @@ def _index_at_level(index: PlaneIndex, factors: NDArray[np.float64]) -> PlaneInd
     )
 
 
-def _channel(layer: Image, *, faded: bool) -> Channel:
+def channel_of(layer: Image, *, faded: bool) -> Channel:
     """Take down a layer's colours: those of its colormap over black.
 
     ``faded`` applies the layer's opacity, with which channels are weighed against each other.

@@ -93,7 +93,6 @@ class StackPanel(QWidget):
         self.check = _plane_box("Ask again every so many planes")
         self.check.setRange(0, 100_000)
         self.check.setSpecialValueText("never")
-        self.check.setSuffix(" planes")
         self.check.setToolTip("Ask the expression again now and then, and compare: tells drift")
         self.disagreement = _combo("What a disagreement does", _DISAGREEMENTS)
         self.others = _combo("The other axes")
@@ -126,7 +125,7 @@ class StackPanel(QWidget):
             ("Way", self.method),
             ("", self.lacking),
             ("", self.choose_file),
-            ("Ask again", _beside(self.check, self.disagreement)),
+            ("Re-ask every", _beside(self.check, self.disagreement)),
             ("Other axes", self.others),
         )
         for number, (text, widget) in enumerate(rows, start=1):

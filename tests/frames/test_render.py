@@ -10,7 +10,7 @@ from napari.layers import Image
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.frames import GRAY, Channel, render
-from napari_sa2va.viewer.source import _channel
+from napari_sa2va.viewer.sight import channel_of
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -27,7 +27,7 @@ def napari_colours(layer: Image, plane: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def largest_difference(layer: Image, plane: NDArray[Any]) -> float:
-    drawn = render([plane], [_channel(layer, faded=False)])
+    drawn = render([plane], [channel_of(layer, faded=False)])
     assert drawn.dtype == np.uint8
     assert drawn.shape == (*plane.shape, 3)
     return float(np.abs(drawn - napari_colours(layer, plane)).max())
