@@ -49,7 +49,9 @@ class ActiveRun:
     resumed : bool
         Whether it goes on with an earlier run.
     state : TrackState or None
-        From where the tracking can go on, as told last.
+        From where the tracking can go on: all frames before it are written.
+    unwritten : bool
+        Whether a frame could not be written: later states would leave it out for good.
     objects : tuple of TrackedObject
         Those that are followed.
     """
@@ -66,6 +68,7 @@ class ActiveRun:
     reason: str = ""
     resumed: bool = False
     state: TrackState | None = None
+    unwritten: bool = False
     objects: tuple[TrackedObject, ...] = ()
     worker: Any = None
 

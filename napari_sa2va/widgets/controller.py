@@ -212,7 +212,7 @@ class RunController:
                 if run.result is not None:
                     self.tracks.add(run, event)
                     self._write_soon()
-            case TrackSaved():
+            case TrackSaved() if not run.unwritten:
                 run.state = event.state
             case RunDone():
                 if event.cancelled:

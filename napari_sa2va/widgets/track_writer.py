@@ -109,6 +109,7 @@ class TrackWriter:
                 event.index, event.masks, event.ious, event.scores, event.present, event.flags
             )
         except Sa2VAError as error:
+            run.unwritten = True
             if not run.cancelled.is_set():
                 run.notes.append(Message(str(error), "error"))
                 run.cancelled.set()

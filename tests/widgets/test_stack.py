@@ -10,6 +10,8 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 
 from napari_sa2va.engine import FrameDone
+from napari_sa2va.viewer.store import CannotWrite
+from napari_sa2va.viewer.track_run import TrackRun
 from napari_sa2va.widgets.objects_model import Column
 
 if TYPE_CHECKING:
@@ -224,6 +226,30 @@ def test_data_that_is_replaced_ends_the_run(
     qtbot.waitUntil(lambda: not stack.controller.busy, timeout=5000)
     assert stack.messages.level == "error"
     assert np.array_equal(labels.data, mine)
+
+
+def test_a_full_disk_keeps_what_is_written_and_resume_leaves_nothing_out(
+    stack: Any, run: Callable[..., None], qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, frames = TrackRun.add, []
+
+    def full(self: TrackRun, index: int, *arguments: Any) -> None:
+        frames.append(index)
+        if len(frames) == 4:
+            raise CannotWrite("The disk is full. Make room, then resume.")
+        add(self, index, *arguments)
+
+    stack._viewer.dims.set_point(0, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(TrackRun, "add", full)
+        run("the green disk")
+    labels = labels_of(stack)
+    assert stack.messages.level == "error"
+    assert "The disk is full" in stack.messages.text
+    assert planes_with(labels, 1) == sorted(frames[:3])
+    qtbot.mouseClick(stack.stack.resume, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not stack.controller.busy, timeout=5000)
+    assert planes_with(labels, 1) == list(range(PLANES))
 
 
 def test_the_same_phrase_twice_warns_first(
