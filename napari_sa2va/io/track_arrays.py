@@ -116,12 +116,17 @@ def write_zarr(
                 labels[index] = plane
         if path.exists():
             os.replace(path, old)  # a folder takes the place of an empty one only
-        os.replace(new, path)
+        try:
+            os.replace(new, path)
+        except OSError:
+            if old.exists():
+                os.replace(old, path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise InvalidInput(
             f"{path} could not be written: {error.strerror or error}. "
             "Choose another folder, or free some space."
         ) from error
     finally:
-        for folder in (new, old):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,6 +98,25 @@ def test_zarr_has_a_chunk_a_plane_and_takes_the_place_of_an_older_one(tmp_path: 
     assert array.chunks == (1, 20, 30)
     assert array.metadata.dimension_names == ("z", "y", "x")
     assert array.attrs["phrases"] == {"1": "a"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_older_zarr_stays_where_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "labels.zarr"
+    write_zarr(path, iter(LABELS), LABELS.shape, LABELS.dtype, ("z", "y", "x"), {})
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if "-new" in source.name:
+            raise PermissionError(13, "Permission denied")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(InvalidInput, match="Permission denied"):
+        write_zarr(path, iter(LABELS[::-1]), LABELS.shape, LABELS.dtype, ("z", "y", "x"), {})
+    np.testing.assert_array_equal(zarr.open_array(path, mode="r")[:], LABELS)
     assert list(tmp_path.iterdir()) == [path]
 
 
