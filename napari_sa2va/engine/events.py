@@ -187,8 +187,8 @@ class FrameDone:
 class TrackSaved:
     """From this state another run can go on.
 
-    Comes now and then, and before a tracking ends, be it that it is done, cancelled, or fails; not
-    before any frame is finished.
+    Comes after the first frame, then now and then, and before a tracking ends, be it that it is
+    done, cancelled, or fails; not where it ends before any frame is finished.
     """
 
     state: TrackState

@@ -132,7 +132,8 @@ def _parts(tracking: Tracking[Any], request: TrackRequest) -> Iterator[Event]:
                 started = True
                 yield _begun(state, request, done - 1)
             yield _frame(part, done, state.total)
-            if done % _SAVE_FRAMES == 0 or time.monotonic() - saved > _SAVE_SECONDS:
+            due = done % _SAVE_FRAMES == 0 or time.monotonic() - saved > _SAVE_SECONDS
+            if due or done == 1:  # what the language model said is worth as much as many frames
                 yield TrackSaved(state)
                 saved = time.monotonic()
 

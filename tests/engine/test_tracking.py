@@ -94,6 +94,10 @@ def test_all_is_asked_first_and_then_followed_in_one_pass(
     assert started.objects[1:] == (TrackedObject(1, "a green cell"),)
     assert (started.keys, started.done, started.total) == ((KEY,), 0, FRAMES)
 
+    first = kinds.index(FrameDone)
+    assert kinds[first + 1] is TrackSaved  # nothing need be asked again from here on
+    assert list(events[first + 1].state.done) == [KEY]
+
     frames = of_kind(events, FrameDone)
     assert [frame.index for frame in frames] == [3, 4, 5, 6, 7, 2, 1, 0]
     assert [frame.done for frame in frames] == list(range(1, FRAMES + 1))
