@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_sa2va.engine import Question, TrackedObject
     from napari_sa2va.model.track_state import TrackState
     from napari_sa2va.viewer import PlaneSnapshot
+    from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
     from napari_sa2va.viewer.run import LabelRun
     from napari_sa2va.viewer.stack import StackSnapshot
@@ -54,6 +55,10 @@ class ActiveRun:
         Whether a frame could not be written: later states would leave it out for good.
     objects : tuple of TrackedObject
         Those that are followed.
+    held : LabelObjects or None
+        Whose rows and captions are held back until the run is over.
+    asking : bool
+        Whether the runner's own events have begun.
     """
 
     asked: Asked
@@ -70,6 +75,8 @@ class ActiveRun:
     state: TrackState | None = None
     unwritten: bool = False
     objects: tuple[TrackedObject, ...] = ()
+    held: LabelObjects | None = None
+    asking: bool = False
     worker: Any = None
 
     def request(self) -> Request | TrackRequest:
@@ -102,17 +109,13 @@ class ActiveRun:
         )
 
 
-def place_of(
-    viewer: Any, asked: Asked, at: dict[int, int] | None = None
-) -> tuple[PlaneSnapshot | StackSnapshot, Placement]:
+def place_of(viewer: Any, asked: Asked) -> tuple[PlaneSnapshot | StackSnapshot, Placement]:
     """Take down what is looked at, and where the plane shown lies in the labels.
 
     Parameters
     ----------
     viewer : napari.Viewer
     asked : Asked
-    at : dict of int to int, optional
-        Indices of a stack's other axes; those shown if left out.
 
     Raises
     ------
@@ -122,16 +125,25 @@ def place_of(
     if asked.track is None:
         plane = snapshot(viewer, asked.images, asked.look_at)
         return plane, plane.placement
-    stack = stack_snapshot(viewer, asked.images, asked.track.axis, asked.look_at, at=at)
+    stack = stack_snapshot(viewer, asked.images, asked.track.axis, asked.look_at)
     asked.track.planes_looked_at(stack.axis.current)  # said now what is wrong with them
     return stack, stack.placement(stack.axis.current)
 
 
-def other_planes(viewer: Any, asked: Asked) -> list[dict[int, int]]:
-    """List the indices of a stack's other axis but the one shown, if each is asked for."""
-    if asked.track is None or not asked.track.each:
+def other_stacks(viewer: Any, asked: Asked) -> list[StackSnapshot]:
+    """Take down the stacks at the other indices of the other axis, if each is asked for.
+
+    All at once, so that they are alike whatever the user does with the view meanwhile.
+    """
+    track = asked.track
+    if track is None or not track.each:
         return []
-    axes = [axis for axis in stack_axes(viewer, asked.images) if axis.axis != asked.track.axis]
+    axes = [axis for axis in stack_axes(viewer, asked.images) if axis.axis != track.axis]
     if len(axes) != 1:
         return []
-    return [{axes[0].axis: at} for at in range(axes[0].length) if at != axes[0].current]
+    (other,) = axes
+    return [
+        stack_snapshot(viewer, asked.images, track.axis, asked.look_at, at={other.axis: at})
+        for at in range(other.length)
+        if at != other.current
+    ]

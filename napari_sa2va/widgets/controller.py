@@ -26,7 +26,7 @@ from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer import PlaneSnapshot
 from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.stack import StackSnapshot
-from napari_sa2va.widgets.active_run import ActiveRun, other_planes, place_of
+from napari_sa2va.widgets.active_run import ActiveRun, other_stacks, place_of
 from napari_sa2va.widgets.asked import NOTHING_TYPED, Asked
 from napari_sa2va.widgets.messages import Message, already_there, combined, notes_on_answer
 from napari_sa2va.widgets.track_writer import TrackWriter
@@ -80,7 +80,7 @@ class RunController:
         self.conversation = Conversation()
         self.tracks = TrackWriter()
         self.last_run: LabelRun | None = None
-        self._turns: list[dict[int, int]] = []
+        self._turns: list[StackSnapshot] = []
         self._viewer = viewer
         self._results = results
         self._runner = runner
@@ -116,6 +116,7 @@ class RunController:
         try:
             place, placement = place_of(self._viewer, asked)
             objects = self._results.existing(asked.images, placement, asked.target)
+            turns = other_stacks(self._viewer, asked)
             where = place.line if isinstance(place, StackSnapshot) else placement.index
         except Sa2VAError as error:
             self.told.emit(Message(str(error), "error"))
@@ -132,7 +133,7 @@ class RunController:
 
                 self.told.emit(Message(text, "warning", "Run again", run_again))
                 return False
-        self._turns = other_planes(self._viewer, asked)
+        self._turns = turns
         self._start(ActiveRun(asked, place))
         return True
 
@@ -155,6 +156,7 @@ class RunController:
         self._closed = True
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self._results.removed.disconnect(self._on_objects_removed)
+        self.tracks.stop()
         if self._run is not None:
             self._run.cancelled.set()
 
@@ -184,8 +186,9 @@ class RunController:
             self._handle(run, event)
         finally:
             # Two events come before the runner's own, and are not waited for.
-            if not isinstance(event, QuestionsMade) and run.questions:
+            if run.asking:
                 run.handled.release()
+            run.asking = run.asking or isinstance(event, QuestionsMade)
 
     def _handle(self, run: ActiveRun, event: Event | MaskPrepared | QuestionsMade) -> None:
         match event:
@@ -209,7 +212,7 @@ class RunController:
             case TrackStarted():
                 self._on_track(run, event)
             case FrameDone():
-                if run.result is not None:
+                if run.result is not None and not run.unwritten:
                     self.tracks.add(run, event)
                     self._write_soon()
             case TrackSaved() if not run.unwritten:
@@ -260,6 +263,7 @@ class RunController:
         try:
             self.tracks.start(run, event, self._written(run, stack.first))
         except Sa2VAError as error:
+            run.unwritten = True
             run.notes.append(Message(str(error), "error"))
             run.cancelled.set()
             return
@@ -282,6 +286,7 @@ class RunController:
             self.last_run = None
             self.painted.emit(None)
         objects.hold()
+        run.held = objects
         self.writing.emit(objects)
         return objects
 
@@ -317,6 +322,8 @@ class RunController:
             return
         if run.result is not None:
             self._keep(run, run.result)
+        if run.held is not None:
+            run.held.release()
         self.busy_changed.emit(False)
         self.stage.emit("", None)
         if run.notes:
@@ -332,7 +339,6 @@ class RunController:
             self.last_run = result
         else:
             self.tracks.end(run)
-        result.objects.release()
         self._viewer.layers.selection.active = result.objects.labels
         if result.labels:
             result.objects.labels.selected_label = result.labels[-1]
@@ -342,13 +348,7 @@ class RunController:
         """Follow the same through the next plane of the other axis, if that was asked for."""
         if not self._turns:
             return
-        at = self._turns.pop(0)
-        try:
-            place, _ = place_of(self._viewer, asked, at)
-        except Sa2VAError as error:
-            self.told.emit(Message(str(error), "error"))
-            return
-        self._start(ActiveRun(asked, place))
+        self._start(ActiveRun(asked, self._turns.pop(0)))
 
     @qthrottled(timeout=_WRITE_MILLISECONDS, leading=False)
     def _write_soon(self) -> None:
@@ -370,7 +370,7 @@ class RunController:
             self.painted.emit(None)
         if self._run is not None and self._run.result is not None:
             if self._run.result.objects is objects:
-                if isinstance(self._run.result, LabelRun):
-                    self._run.result.close()
-                self._run.result = None
+                self._run.result.close()
+                self._run.result = self._run.held = None
+                self.tracks.stop()
                 self.cancel("The labels layer was deleted, so the run was ended.")

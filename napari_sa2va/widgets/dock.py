@@ -199,6 +199,7 @@ class Sa2VAWidget(QWidget):
 
     def _on_model(self) -> None:
         self.controller.cancel("The model was changed, so the run was ended.")
+        self.stack.show_consistent(True)  # until it is loaded and says otherwise
         self._remember()
         self._summarize()
 

@@ -80,8 +80,8 @@ class ObjectsPanel(QWidget):
         layout.addLayout(buttons)
         self.undo.clicked.connect(self._undo)
         self.redo.clicked.connect(self._redo)
-        self.table.selectionModel().currentRowChanged.connect(self._on_row)
-        self.table.clicked.connect(self._on_row)
+        self.table.selectionModel().currentRowChanged.connect(self._go_to)
+        self.table.clicked.connect(self._on_click)
         self.show_objects(None)
 
     def _size_columns(self) -> None:
@@ -137,13 +137,17 @@ class ObjectsPanel(QWidget):
         if self._objects is not None:
             self._objects.labels.redo()
 
-    def _on_row(self, index: Any) -> None:
+    def _on_click(self, index: Any) -> None:
+        """Go to the object, or from a click on its planes to the next flagged one."""
+        self._go_to(index, flagged=index.column() == Column.PLANES)
+
+    def _go_to(self, index: Any, *_: Any, flagged: bool = False) -> None:
         """Go to the object of a row that the user chose."""
         if self._following or self._objects is None or not index.isValid():
             return
         label = self.model.label_at(self._sorted.mapToSource(index).row())
         entry, point = self._objects.entry(label), None
-        if entry is not None and index.column() == Column.PLANES:
+        if entry is not None and flagged:
             point = next_flagged(self._viewer, self._objects.labels, entry)
         point = point or self._objects.point(label)
         if point is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt, Signal
@@ -62,6 +63,7 @@ _LACKING: Final = (
     "This checkpoint lacks SAM2's original decoder, so official tracking is used. A SAM 2.0 file "
     "has that decoder."
 )
+_FROM_FILE: Final = "This checkpoint lacks SAM2's original decoder; it is read from {}."
 _DISAGREEMENTS: Final = (
     ("flag", False, "Where the new answer differs, the plane is flagged"),
     ("go on from it", True, "Where the new answer differs, the tracking goes on from it"),
@@ -169,9 +171,14 @@ class StackPanel(QWidget):
             within=(self.first.value(), self.last.value() + 1),
             check_every=self.check.value(),
             reseed=bool(self.disagreement.currentData()),
-            sam2_file=self.sam2_file,
+            sam2_file=self._file,
             each=len(self._axes) > 1 and bool(self.others.currentData()),
         )
+
+    @property
+    def _file(self) -> str:
+        """The SAM 2 file, if it is still there."""
+        return self.sam2_file if Path(self.sam2_file).is_file() else ""
 
     @property
     def summary(self) -> str:
@@ -273,12 +280,14 @@ class StackPanel(QWidget):
 
     def _show_rows(self) -> None:
         follows = self.axis is not None
-        lacks = self._lacks and not self.sam2_file
+        official = self.method.currentData() == "official"
         wanted = {
             self.others: len(self._axes) > 1,
-            self.lacking: lacks,
-            self.choose_file: lacks and self.method.currentData() != "official",
+            self.lacking: self._lacks and not official,
+            self.choose_file: self._lacks and not official,
         }
+        name = Path(self._file).name
+        self.lacking.setText(_FROM_FILE.format(name) if name else _LACKING)
         for label, widget in self._rows:
             shown = follows and wanted.get(widget, True)
             label.setVisible(shown)

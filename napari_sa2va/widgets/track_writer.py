@@ -43,13 +43,14 @@ class PausedTrack:
         if wanted is None or stack_key != self.stack.key:
             return ""
         start, stop = wanted.within
-        done = self.state.done
-        if (start, stop) == self.state.within:
-            left = self.state.left
-            return f"Resume: {left} of {self.state.total} planes to go" if left else ""
-        covers = start <= self.state.within[0] and stop >= self.state.within[1]
-        grows = start < done.start or stop > done.stop
-        return f"Extend to planes {start} to {stop - 1}" if covers and grows else ""
+        if not all(start <= key < stop for key in self.state.keys):
+            return ""
+        after = replace(self.state, within=wanted.within, direction=wanted.direction)
+        if not after.left:
+            return ""
+        if after.total == self.state.total:
+            return f"Resume: {after.left} of {after.total} planes to go"
+        return f"Extend by {after.left} planes, {start} to {stop - 1}"
 
     def going_on(self, wanted: TrackOptions) -> ActiveRun:
         """Return the run that goes on to the range that is chosen now."""
@@ -57,6 +58,7 @@ class PausedTrack:
         track = replace(
             self.asked.track,
             within=wanted.within,
+            direction=wanted.direction,
             check_every=wanted.check_every,
             reseed=wanted.reseed,
         )
@@ -90,15 +92,16 @@ class TrackWriter:
 
     def start(self, run: ActiveRun, event: TrackStarted, objects: LabelObjects) -> None:
         """Begin to write the objects of a run, or go on with them."""
-        self._run, self._began, self._frames = run, time.monotonic(), 0
-        run.objects = event.objects
-        if not isinstance(run.result, TrackRun):
+        asked, result = run.asked, run.result
+        if not isinstance(result, TrackRun):
             stack: Any = run.place
-            asked = run.asked
-            run.result = TrackRun(objects, stack, replace=asked.replace, model=asked.model.name)
+            result = TrackRun(objects, stack, replace=asked.replace, model=asked.model.name)
         answers = [(one.phrase, run.answers.get(one.question, "")) for one in event.objects]
-        for one, label in zip(event.objects, run.result.begin(answers), strict=True):
+        labels = result.begin(answers)
+        for one, label in zip(event.objects, labels, strict=True):
             run.labels.setdefault(one.question, []).append((label,))
+        self._run, self._began, self._frames = run, time.monotonic(), 0
+        run.objects, run.result = event.objects, result
 
     def add(self, run: ActiveRun, event: FrameDone) -> None:
         """Write a frame; what cannot be written ends the run and keeps what there is."""
@@ -130,13 +133,20 @@ class TrackWriter:
             run.result.commit()
         except Sa2VAError as error:
             run.notes.append(Message(str(error), "error"))
-        if run.state is not None:
+        if self.paused is not None and self.paused.result is not run.result:
+            self.paused.result.close()
+        if run.state is None:
+            self.paused = None
+            run.result.close()
+        else:
             stack: Any = run.place
-            if self.paused is not None and self.paused.result is not run.result:
-                self.paused.result.close()
             self.paused = PausedTrack(
                 run.asked, stack, run.questions, run.answers, run.objects, run.state, run.result
             )
+
+    def stop(self) -> None:
+        """Tell and draw nothing more: the layer is gone, or the window."""
+        self._run = None
 
     def forget(self, objects: LabelObjects) -> None:
         """Drop what was kept for going on: its layer is gone."""

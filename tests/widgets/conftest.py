@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,17 +39,25 @@ COLOURS = {"red": 0, "green": 1, "blue": 2}
 class ColourState:
     """From where a tracking goes on: what the dock asks of a `TrackState`."""
 
+    keys: tuple[int, ...]
     within: tuple[int, int]
+    direction: str
     visited: tuple[int, ...]
-    total: int
-
-    @property
-    def done(self) -> range:
-        return range(min(self.visited), max(self.visited) + 1)
 
     @property
     def left(self) -> int:
-        return self.total - len(self.visited)
+        return len(self.to_do())
+
+    @property
+    def total(self) -> int:
+        return self.left + len(self.visited)
+
+    def to_do(self) -> list[int]:
+        """The frames to visit yet, in order."""
+        start, stop = self.within
+        forward = [*range(self.keys[0], stop)] if self.direction != "backward" else []
+        backward = [*range(self.keys[0] - 1, start - 1, -1)] if self.direction != "forward" else []
+        return [frame for frame in (*forward, *backward) if frame not in self.visited]
 
 
 class ColourRunner:
@@ -135,21 +143,20 @@ class ColourRunner:
         if not objects:
             return
         assert request.within is not None
-        start, stop = request.within
-        earlier: tuple[int, ...] = () if request.resume is None else request.resume.visited
-        keys = request.keys or earlier[:1]
-        order = [*range(keys[0], stop), *range(keys[0] - 1, start - 1, -1)]
-        visited = list(earlier)
-        yield TrackStarted(tuple(objects), keys, len(visited), len(order))
-        for index in (frame for frame in order if frame not in earlier):
+        earlier: Any = request.resume
+        visited = [] if earlier is None else [*earlier.visited]
+        keys = request.keys or earlier.keys
+        state = ColourState(keys, request.within, request.direction, tuple(visited))
+        yield TrackStarted(tuple(objects), keys, len(visited), state.total)
+        for index in state.to_do():
             found = [self._mask(0, "", request.frames[index], channel) for channel in channels]
             masks = tuple(PackedMask.pack(one.mask) for one in found)
             visited.append(index)
             each = (0.8,) * len(masks)
             flags = (("area",) if index in self.flagged else (),) * len(masks)
-            counts = len(visited), len(order)
+            counts = len(visited), state.total
             yield FrameDone(index, masks, each, each, each, flags, index in keys, *counts)
-            yield TrackSaved(ColourState(request.within, tuple(visited), len(order)))
+            yield TrackSaved(replace(state, visited=tuple(visited)))
 
     @staticmethod
     def _mask(index: int, phrase: str, image: np.ndarray, channel: int) -> MaskFound:

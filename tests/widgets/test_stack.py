@@ -10,6 +10,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 
 from napari_sa2va.engine import FrameDone
+from napari_sa2va.errors import CheckpointError
 from napari_sa2va.viewer.store import CannotWrite
 from napari_sa2va.viewer.track_run import TrackRun
 from napari_sa2va.widgets.objects_model import Column
@@ -152,11 +153,63 @@ def test_a_longer_range_extends_the_last_run(
     assert planes_with(labels_of(stack), 1) == [1, 2, 3]
     assert stack.stack.resume.isHidden()
     stack.stack.last.setValue(5)
-    assert stack.stack.resume.text() == "Extend to planes 1 to 5"
+    assert stack.stack.resume.text() == "Extend by 2 planes, 1 to 5"
     qtbot.mouseClick(stack.stack.resume, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not stack.controller.busy, timeout=5000)
     assert planes_with(labels_of(stack), 1) == [1, 2, 3, 4, 5]
     assert len(runner.requests) == 2
+
+
+def test_a_run_in_one_direction_can_go_on_in_the_other(
+    stack: Any, run: Callable[..., None], qtbot: Any
+) -> None:
+    stack._viewer.dims.set_point(0, 2)
+    choose(stack, stack.stack.direction, 1)
+    run("the green disk")
+    assert planes_with(labels_of(stack), 1) == [2, 3, 4, 5]
+    assert stack.stack.resume.isHidden()
+    choose(stack, stack.stack.direction, 0)
+    assert stack.stack.resume.text() == "Extend by 2 planes, 0 to 5"
+    qtbot.mouseClick(stack.stack.resume, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not stack.controller.busy, timeout=5000)
+    assert planes_with(labels_of(stack), 1) == list(range(PLANES))
+    stack.stack.first.setValue(3)  # without the plane looked at
+    assert stack.stack.resume.isHidden()
+
+
+def test_a_resume_that_fails_leaves_rows_alive(
+    stack: Any, run: Callable[..., None], runner: Any, qtbot: Any
+) -> None:
+    stack.stack.last.setValue(3)
+    stack._viewer.dims.set_point(0, 2)
+    run("the green disk")
+    stack.stack.last.setValue(5)
+    runner.error = CheckpointError("The folder is gone.")
+    qtbot.mouseClick(stack.stack.resume, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not stack.controller.busy, timeout=5000)
+    assert "The folder is gone." in stack.messages.text
+    labels = labels_of(stack)
+    assert labels.features["phrase"][1] == "the green disk"
+    labels.undo()
+    assert "the green disk" not in set(labels.features.get("phrase", ()))
+    labels.redo()
+    runner.error = None
+    qtbot.mouseClick(stack.stack.resume, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not stack.controller.busy, timeout=5000)
+    assert planes_with(labels, 1) == list(range(PLANES))
+
+
+def test_labels_that_do_not_fit_end_the_run(
+    stack: Any, run: Callable[..., None], picture: np.ndarray
+) -> None:
+    full = np.zeros(picture.shape[:3], np.uint8)
+    full[0, 0, 0] = 255
+    target = stack._viewer.add_labels(full, name="full")
+    stack.options.target.setCurrentIndex(stack.options.target.findData(target))
+    run("the green disk")
+    assert stack.messages.level == "error"
+    assert "labels up to 255" in stack.messages.text
+    assert target.data.sum() == 255
 
 
 def test_the_cost_is_said_before_and_known_after(stack: Any, run: Callable[..., None]) -> None:
@@ -183,7 +236,7 @@ def test_flagged_planes_are_shown_and_jumped_to(
 ) -> None:
     runner.flagged = {1, 4}
     stack._viewer.dims.set_point(0, 2)
-    run("the green disk")
+    run("the green disk\nthe blue disk")
     model = stack.objects.model
     shown = model.data(model.index(0, Column.PLANES), Qt.ItemDataRole.DisplayRole)
     assert shown == "0-5 ⚠2"
@@ -192,10 +245,11 @@ def test_flagged_planes_are_shown_and_jumped_to(
     table = stack.objects.table
     assert not table.isColumnHidden(Column.PLANES)
     seen = []
-    for _ in range(3):
-        table.clicked.emit(table.model().index(0, Column.PLANES))
+    for row in (1, 1, 0, 0):
+        cell = table.visualRect(table.model().index(row, Column.PLANES))
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=cell.center())
         seen.append(stack._viewer.dims.current_step[0])
-    assert seen == [4, 1, 4]
+    assert seen == [4, 1, 4, 1]
 
 
 def test_a_deleted_layer_ends_the_run(
