@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.model.results import (
     Answer,
+    Candidate,
     Capabilities,
     FollowedObject,
     Found,
     FoundObject,
     Part,
+    Refined,
     Segment,
     SegmentPart,
     TextPart,
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Candidate",
     "Capabilities",
     "FollowedObject",
     "Found",
     "FoundObject",
     "Part",
+    "Refined",
     "Sa2VA",
     "Segment",
     "SegmentPart",

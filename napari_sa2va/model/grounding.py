@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from napari_sa2va.model.sam2_network import FrameFeatures, GroundingSam2
 
@@ -31,15 +31,27 @@ class Mask(NamedTuple):
 
 
 @torch.inference_mode()
-def see(sam2: GroundingSam2, image: Tensor) -> FrameFeatures:
+def see(
+    sam2: GroundingSam2, image: Tensor, original: nn.Module | None = None
+) -> tuple[FrameFeatures, FrameFeatures]:
     """Encode an image once, for any number of objects.
 
     Parameters
     ----------
     image : Tensor, shape (3, image_size, image_size)
         Resized and normalised.
+    original : Module, optional
+        SAM2's original mask decoder.
+
+    Returns
+    -------
+    The features reduced for the fine-tuned decoder, and for the original one.
     """
-    return sam2.for_decoder(sam2.encode(image[None].to(sam2.device)))
+    seen = sam2.encode(image[None].to(sam2.device))
+    tuned = sam2.for_decoder(seen)
+    if original is None or original is sam2.sam_mask_decoder:
+        return tuned, tuned
+    return tuned, sam2.for_decoder(seen, original)
 
 
 def masks(

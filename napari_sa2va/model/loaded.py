@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
 from napari_sa2va.errors import EngineError
 from napari_sa2va.model.asking import Asker
 from napari_sa2va.model.cache import LookCache
-from napari_sa2va.model.failures import translated
+from napari_sa2va.model.failures import guarded, translated
 from napari_sa2va.model.looking import Looking
 from napari_sa2va.model.results import Capabilities
 from napari_sa2va.model.tracking_decoder import read_tracking_decoder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from napari_sa2va.model.network import Sa2VANetwork
     from napari_sa2va.model.tokenizer import Tokenizer
+
+T = TypeVar("T")
 
 # Room for the largest image in Sa2VA-InternVL3-14B in float32, whose keys and values are 1.3 GB.
 CACHE_BYTES: Final = 2 << 30
@@ -130,3 +134,8 @@ class LoadedModel:
     @property
     def _asker(self) -> Asker:
         return Asker(self.network, self._tokenizer, self._looking)
+
+    def _guarded(
+        self, parts: Iterator[T], doing: str, asked: Callable[[], bool] | None
+    ) -> Iterator[T]:
+        return guarded(parts, doing, self.network.layers, asked, self.clear_cache)

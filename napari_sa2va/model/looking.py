@@ -104,13 +104,28 @@ class Looking:
         string = prompts.video_string(len(tokens), config.tokens_per_tile)
         return Seen("\n".join(keys), string, torch.cat(tokens))
 
-    def features(self, pixels: NDArray[np.uint8]) -> FrameFeatures:
-        """Return SAM2's features of an image."""
-        return self._cache.get(
-            ("sam2", content_key(pixels)),
-            lambda: see(self._network.sam2, sam2_image(pixels, self._network.config)),
-            lambda value: value.nbytes,
+    def features(self, pixels: NDArray[np.uint8], *, original: bool = False) -> FrameFeatures:
+        """Return SAM2's features of an image, reduced for one of its mask decoders.
+
+        Both decoders' are kept, so that a click after a question encodes nothing.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, shape (height, width, 3)
+        original : bool
+            For SAM2's original decoder where there is one, else for the fine-tuned one.
+        """
+        sam2 = self._network.sam2
+        decoder = sam2.tracking_decoder
+        tuned, stock = self._cache.get(
+            ("sam2", content_key(pixels), decoder),  # one may be loaded after the image was seen
+            lambda: see(sam2, sam2_image(pixels, self._network.config), decoder),
+            lambda pair: (
+                pair[0].nbytes
+                + (0 if pair[1] is pair[0] else sum(level.nbytes for level in pair[1].fine))
+            ),
         )
+        return stock if original else tuned
 
     def prompt_ids(self, seen: Seen, question: str, regions: Sequence[Tensor] = ()) -> list[int]:
         """Write a question in the chat template, images in place.

@@ -42,6 +42,47 @@ class Segment:
     present: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A mask that fits some prompts.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (s, s)
+        At SAM2's low resolution; see `Segment`.
+    mask : ndarray of bool, shape (height, width)
+        As in `Segment`.
+    iou : float
+        SAM2's own estimate of the mask's IoU, 0 to 1.
+    mean_probability : float
+        Over the mask's pixels; nan when it has none.
+    """
+
+    logits: NDArray[np.float32] = field(repr=False)
+    mask: NDArray[np.bool_] = field(repr=False)
+    iou: float
+    mean_probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refined(Candidate):
+    """An object found or corrected by points, a box or paint.
+
+    It is itself the mask that SAM2 chose. The logits, or those of the candidate that the user
+    chose instead, are the `previous` of the next correction.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+        The masks that were not chosen, best estimate first.
+    present : float
+        As in `Segment`.
+    """
+
+    candidates: tuple[Candidate, ...]
+    present: float
+
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """More of the answer's text; all of them together are `Answer.text`."""

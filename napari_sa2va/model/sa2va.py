@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from napari_sa2va.model.asking import image_parts
 from napari_sa2va.model.checkpoint import load_network
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.decoding import MAX_NEW_TOKENS
 from napari_sa2va.model.device import choose_device, choose_dtype
-from napari_sa2va.model.failures import as_callable, guarded
-from napari_sa2va.model.loaded import CACHE_BYTES, LoadedModel
+from napari_sa2va.model.failures import as_callable
+from napari_sa2va.model.loaded import CACHE_BYTES
+from napari_sa2va.model.refine import CorrectingModel
 from napari_sa2va.model.results import Answer
 from napari_sa2va.model.tokenizer import Tokenizer
 from napari_sa2va.model.track_runs import (
@@ -38,14 +39,13 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float], object]
 
-T = TypeVar("T")
 
-
-class Sa2VA(LoadedModel):
+class Sa2VA(CorrectingModel):
     """A loaded checkpoint that answers questions.
 
     Made by `from_pretrained`. What it computes from pixels alone is kept (`LookCache`), so that a
-    second question about an image costs only its own words.
+    second question about an image costs only its own words, and a click (`refine`) only SAM2's mask
+    decoder.
     """
 
     @classmethod
@@ -292,8 +292,3 @@ class Sa2VA(LoadedModel):
             return self._guarded(parts, "tracking", asked)
 
         return Tracking(start, going_on)
-
-    def _guarded(
-        self, parts: Iterator[T], doing: str, asked: Callable[[], bool] | None
-    ) -> Iterator[T]:
-        return guarded(parts, doing, self.network.layers, asked, self.clear_cache)
