@@ -1,6 +1,6 @@
 """How long a click waits for its mask: ``python benchmarks/click.py [THREADS]``.
 
-Prints, for the demo checkpoint on two threads by default and images of several sizes, the median and the
+Prints, for the demo checkpoint on two threads and images of several sizes, the median and the
 longest time of 30 clicks on an image that was asked about before (aim: under 150 ms): the first
 click on an object, a second one that goes on from the first, a box, and paint. The load of the
 machine is printed too. On a busy one the figures are upper bounds, and those of two threads far
