@@ -75,6 +75,7 @@ def test_settings_have_the_defaults_that_the_code_counts_on() -> None:
         "model.device": "auto",
         "model.dtype": "auto",
         "cache.megabytes": 2048,
+        "results.folder": "",
         "keys.run": "Ctrl+Return",
         "keys.cancel": "Ctrl+Shift+Return",
     }

@@ -33,7 +33,7 @@ class ModelReady:
         That it ended up on.
     bytes_held : int
     consistent : bool
-        Whether it can track in the consistent way.
+        Whether it can track in the consistent way without a SAM 2 file.
     """
 
     name: str

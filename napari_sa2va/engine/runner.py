@@ -19,7 +19,7 @@ from napari_sa2va.engine.events import (
 from napari_sa2va.engine.failures import guarded, release_unused_memory
 from napari_sa2va.engine.loading import load_model
 from napari_sa2va.engine.request import TrackRequest
-from napari_sa2va.engine.tracking import track
+from napari_sa2va.engine.tracking import has_own_decoder, track
 from napari_sa2va.errors import Cancelled, InvalidInput, Sa2VAError
 from napari_sa2va.frames import read_frame
 
@@ -202,7 +202,7 @@ class Runner:
             str(model.device),
             model.dtype_name,
             model.bytes_held,
-            model.capabilities.consistent_tracking,
+            has_own_decoder(model),
         )
         return model
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.annotation.packed import PackedMask
@@ -49,9 +50,9 @@ def track(model: Sa2VA, request: TrackRequest, cancelled: threading.Event) -> It
     UnreadablePlane
         If a plane cannot be read; those before it were yielded.
     """
-    wanted = request.sam2_file and request.method != "official"
-    if wanted and not model.capabilities.consistent_tracking:
-        model.load_tracking_decoder(request.sam2_file)
+    wanted = request.sam2_file if request.method != "official" else ""
+    if wanted and not has_own_decoder(model) and model.tracking_file != Path(wanted):
+        model.load_tracking_decoder(wanted)
     yield Looking()
     tracking = _begin(model, _Readable(request.frames), request, cancelled)
     with closing(tracking):
@@ -61,6 +62,11 @@ def track(model: Sa2VA, request: TrackRequest, cancelled: threading.Event) -> It
             yield from _saved(tracking)
             raise
         yield from _saved(tracking)
+
+
+def has_own_decoder(model: Sa2VA) -> bool:
+    """Whether a checkpoint can track in the consistent way without a SAM 2 file."""
+    return model.capabilities.consistent_tracking and model.tracking_file is None
 
 
 class _Readable:

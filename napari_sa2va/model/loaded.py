@@ -53,6 +53,8 @@ class LoadedModel:
         self._cache = LookCache(cache_bytes)
         self._looking = Looking(network, tokenizer, self._cache)
         self.name = name
+        self.tracking_file: Path | None = None
+        """Where SAM2's original decoder was read from, if not from the checkpoint."""
         self.config = network.config
         self.device: torch.device = network.sam2.device
         self.dtype = network.sam2.dtype
@@ -130,6 +132,7 @@ class LoadedModel:
         with translated("loading the tracking decoder"):
             decoder = read_tracking_decoder(self.network, Path(path))
             self.network.sam2.original_mask_decoder = decoder
+        self.tracking_file = Path(path)
 
     @property
     def _asker(self) -> Asker:

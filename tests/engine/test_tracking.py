@@ -15,6 +15,7 @@ from napari_sa2va.engine import (
     FrameDone,
     Looking,
     ModelChoice,
+    ModelReady,
     QuestionDone,
     QuestionStarted,
     RunDone,
@@ -33,6 +34,7 @@ from napari_sa2va.samples.scenes import HELD_OUT_SEED, make_clip, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from napari_sa2va.engine import Event
 
@@ -223,6 +225,27 @@ def test_nothing_found_is_an_answer_without_frames(runner: Runner, asked: TrackR
     assert not of_kind(events, TrackStarted)
     assert not of_kind(events, TrackSaved)
     assert isinstance(events[-1], RunDone)
+
+
+def test_the_sam2_file_that_is_asked_for_is_the_one_that_is_read(
+    runner: Runner, asked: TrackRequest, tiny_folder: Path, short_answers: None, tmp_path: Path
+) -> None:
+    from safetensors.torch import save_file
+
+    from napari_sa2va.model import Sa2VA
+    from napari_sa2va.model.sam2_parts import mask_decoder
+
+    model = Sa2VA.from_pretrained(tiny_folder, "cpu")
+    decoder = mask_decoder(model.config.sam2).state_dict()
+    files = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
+    for file in files:
+        save_file({f"sam_mask_decoder.{name}": value for name, value in decoder.items()}, file)
+    tiny = Runner(lambda *_: model)
+    for file in files:
+        request = replace(asked, within=(KEY, KEY + 1), sam2_file=str(file))
+        (ready,) = of_kind(run(tiny, request), ModelReady)
+        assert not ready.consistent  # by itself
+        assert model.tracking_file == file
 
 
 def test_a_plane_outside_the_range_is_refused(runner: Runner, asked: TrackRequest) -> None:

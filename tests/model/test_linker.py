@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -26,3 +27,32 @@ def test_the_model_can_be_imported_beside_a_canvas() -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "imported Sa2VA" in done.stdout
+
+
+_LIBRARIES = """
+import os, sys
+from napari_sa2va.model.linker import load_torch_libraries
+load_torch_libraries()
+assert "torch" not in sys.modules
+print(os.environ["OMP_WAIT_POLICY"], "libtorch_python" in open("/proc/self/maps").read())
+import torch
+print(torch.ones(3).sum().item())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="done on Linux only")
+@pytest.mark.parametrize("policy", ["", "ACTIVE"])
+def test_torchs_libraries_are_loaded_before_torch(policy: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    if policy:
+        environment["OMP_WAIT_POLICY"] = policy
+    done = subprocess.run(
+        [sys.executable, "-c", _LIBRARIES],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == [policy or "PASSIVE", "True", "3.0"]

@@ -56,8 +56,10 @@ def test_it_makes_consistent_tracking_possible(
     fine_tuned = model.network.sam2.sam_mask_decoder
     assert not model.capabilities.consistent_tracking
     held = model.bytes_held
+    assert model.tracking_file is None
     model.load_tracking_decoder(write(tmp_path / name, weights))
     assert model.capabilities.consistent_tracking
+    assert model.tracking_file == tmp_path / name
     assert model.bytes_held > held
     assert model.network.sam2.sam_mask_decoder is fine_tuned
     decoder = model.network.sam2.tracking_decoder
