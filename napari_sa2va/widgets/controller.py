@@ -237,10 +237,11 @@ class RunController:
             return
         if run.result is None:
             run.result = self._new_result(run)
+        result, labels = run.result, tuple[int, ...]()
+        assert isinstance(result, LabelRun)
         try:
-            labels = run.result.add(found.soft, found.phrase, found.iou)
+            labels = result.add(found.soft, found.phrase, found.iou)
         except Sa2VAError as error:
-            labels = ()
             run.notes.append(Message(str(error), "error"))
         run.labels.setdefault(found.index, []).append(labels)
         self._write_soon()

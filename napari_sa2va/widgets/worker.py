@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_sa2va.engine.events import Event
-    from napari_sa2va.engine.request import Question, Request
+    from napari_sa2va.engine.request import Question, Request, TrackRequest
     from napari_sa2va.engine.runner import Runner
 
 
@@ -73,7 +73,7 @@ class RunWorker(GeneratorWorker):
 
 def steps(
     runner: Runner,
-    make_request: Callable[[], Request],
+    make_request: Callable[[], Request | TrackRequest],
     cancelled: threading.Event,
     handled: threading.Semaphore,
 ) -> Callable[[], Iterator[Event | MaskPrepared | QuestionsMade]]:
