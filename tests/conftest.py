@@ -34,7 +34,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # As many threads as CI has cores; torch reads these when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("MKL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the package does, for direct imports
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the package does; for direct imports of torch
 
 WINDOW_FIXTURES = frozenset({"qapp", "qtbot", "make_napari_viewer", "make_napari_viewer_proxy"})
 WINDOW_FOLDERS = ("gui", "widgets")

@@ -48,9 +48,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Prompts, configurations and results need no torch, which takes seconds to import.
     if name in ("Sa2VA", "TrackState", "Tracking"):
-        from napari_sa2va.model.linker import load_triton_apart, wait_asleep
+        from napari_sa2va.model.linker import load_triton_apart, spin_little
 
-        wait_asleep()
+        spin_little()
         load_triton_apart()  # before anything imports transformers
         from napari_sa2va.model import sa2va, track_runs, track_state
 

@@ -14,14 +14,16 @@ from typing import Final
 _TORCH_LIBRARIES: Final = ("libtorch_global_deps.so", "libtorch_cpu.so", "libtorch_python.so")
 
 
-def wait_asleep() -> None:
-    """Let OpenMP's threads sleep when they wait, not spin; call it before torch is loaded.
+def spin_little() -> None:
+    """Let the threads of GNU's OpenMP soon sleep when they wait; call it before torch is loaded.
 
-    Spinning threads take the processor from the window and from each other: with one of two cores
-    busy elsewhere, the demo checkpoint tracked a frame in 200 ms with spinning threads and in
-    105 ms with sleeping ones (torch 2.14, two cores of a Zen 3). Who set the policy keeps theirs.
+    Spinning threads take the processor from the window and from each other. With one of two cores
+    busy elsewhere, the demo checkpoint tracked a frame in 220 ms as it is by default, in 122 ms
+    so, and in 105 ms with ``OMP_WAIT_POLICY=PASSIVE``; with both cores free in 77, 88 and 120 ms
+    (torch 2.14, Zen 3). Who set the policy or the count keeps theirs.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if not os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}:
+        os.environ["GOMP_SPINCOUNT"] = "1000"
 
 
 def load_torch_libraries() -> None:
@@ -30,7 +32,7 @@ def load_torch_libraries() -> None:
     Python keeps all threads waiting while it loads a library for an import, 0.4 to 1.6 s for
     torch's; a call through ctypes lets them run. On Linux; elsewhere it was not tried.
     """
-    wait_asleep()
+    spin_little()
     if not sys.platform.startswith("linux") or "torch" in sys.modules:
         return
     spec = importlib.util.find_spec("torch")
