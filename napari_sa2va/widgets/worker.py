@@ -10,7 +10,7 @@ from napari.qt.threading import GeneratorWorker
 
 from napari_sa2va.annotation.masks import SoftMask
 from napari_sa2va.engine.events import MaskFound, ModelLoading
-from napari_sa2va.engine.imports import uncollected
+from napari_sa2va.engine.imports import only_new_collected, uncollected
 from napari_sa2va.errors import EngineError
 from napari_sa2va.viewer.labels import warm_up
 
@@ -86,6 +86,10 @@ def steps(
     """
 
     def run() -> Iterator[Event | MaskPrepared | QuestionsMade]:
+        with only_new_collected():
+            yield from quiet_run()
+
+    def quiet_run() -> Iterator[Event | MaskPrepared | QuestionsMade]:
         try:
             yield ModelLoading("Loading")
             # For the masks' labels and rows; loaded here, the window need not wait for them.

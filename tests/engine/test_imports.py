@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
 
-from napari_sa2va.engine.imports import uncollected
+from napari_sa2va.engine.imports import only_new_collected, uncollected
 
 # In a process that has not imported torch; the main thread stands for the window's.
 _SCRIPT = """
@@ -72,3 +73,33 @@ def test_an_error_inside_turns_collections_on_again() -> None:
     with pytest.raises(ImportError), uncollected():
         raise ImportError("no such library")
     assert gc.isenabled()
+
+
+class Knot:
+    """Garbage that only a collection finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_garbage_from_before_waits_until_the_run_is_over() -> None:
+    old = Knot()
+    gone = weakref.ref(old)
+    with only_new_collected(), only_new_collected():  # two docks
+        del old
+        young = weakref.ref(Knot())
+        with uncollected():
+            pass
+        gc.collect()
+        assert gone() is not None
+    assert gc.get_freeze_count() == 0
+    gc.collect()
+    assert gone() is None
+    assert young() is None
+
+
+def test_new_garbage_is_collected_in_a_run() -> None:
+    with only_new_collected():
+        gone = weakref.ref(Knot())
+        gc.collect()
+        assert gone() is None
