@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+STATUSES: Final = ("proposed", "accepted", "rejected", "flagged")
+"""What a reviewer can say of an object; new ones are proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,18 @@ class ObjectRecord:
         The first and last of them along the stack's axis, from 0; None if there is no such axis.
     flagged : tuple of int
         Frames to look at: tracking may have lost the object there.
+    status : str
+        One of `STATUSES`, as the user set it.
+    note : str
+        The user's.
+    locked : bool
+        Its pixels are not to change.
+    description : str
+        The model's words when it was asked to describe the object.
+    looked : str
+        What the model looked at for that, where it was not the whole image.
+    color : str
+        ``"#rrggbb"`` if the user chose one.
     """
 
     label: int
@@ -61,6 +76,17 @@ class ObjectRecord:
     first_frame: int | None = None
     last_frame: int | None = None
     flagged: tuple[int, ...] = ()
+    status: str = "proposed"
+    note: str = ""
+    locked: bool = False
+    description: str = ""
+    looked: str = ""
+    color: str = ""
+
+    @property
+    def shown_status(self) -> str:
+        """The status, ``"flagged"`` also where a tracking flagged frames and nobody decided."""
+        return "flagged" if self.flagged and self.status == "proposed" else self.status
 
 
 def now() -> str:

@@ -5,6 +5,7 @@ pandas is imported when it is needed: the dock opens sooner without.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.annotation.records import ObjectRecord, frames_in, frames_text
@@ -32,7 +33,11 @@ COLUMNS: Final = (
 )
 STACK_COLUMNS: Final = ("frames", "first_frame", "last_frame", "flagged")
 """There where any object lies in a stack; ``flagged`` is text, such as ``"3-5, 9"``."""
+USER_COLUMNS: Final = ("status", "note", "locked", "description", "looked", "color")
+"""Each there where any object has something to say in it: the status bar shows them all."""
+_FURTHER: Final = (*STACK_COLUMNS, *USER_COLUMNS)
 _NUMBERS: Final = frozenset({"score", "area", "iou"})
+_DEFAULTS: Final = {field.name: field.default for field in fields(ObjectRecord)}
 
 
 class ObjectTable:
@@ -90,11 +95,10 @@ class ObjectTable:
             values = [None if record is None else getattr(record, name) for record in records]
             # Text as objects: pandas' own strings would turn None into nan.
             columns[name] = pd.Series(values, dtype="float64" if name in _NUMBERS else "object")
-        if any(record.first_frame is not None for record in self._records.values()):
-            for name in STACK_COLUMNS:
-                values = [None if record is None else _in_stack(record, name) for record in records]
-                # Whole numbers as objects, too: with gaps pandas would make them 3.0.
-                columns[name] = pd.Series(values, dtype="object")
+        for name in _further_columns(self._records.values()):
+            values = [None if record is None else _further(record, name) for record in records]
+            # Whole numbers as objects, too: with gaps pandas would make them 3.0.
+            columns[name] = pd.Series(values, dtype="object")
         own = pd.DataFrame(columns)
         if foreign is None:
             return own
@@ -108,16 +112,15 @@ def update_features(features: pd.DataFrame, records: Iterable[ObjectRecord]) -> 
     column is missing.
     """
     records = list(records)
-    stacked = any(record.first_frame is not None for record in records)
-    names = [*COLUMNS[1:], *(STACK_COLUMNS if stacked else ())]
-    if not set(names) <= set(features.columns):
+    if not {*COLUMNS, *_further_columns(records)} <= set(features.columns):
         return False
+    names = [*COLUMNS[1:], *(name for name in _FURTHER if name in features.columns)]
     labels = features["index"].to_numpy()
     if any(r.label >= len(labels) or labels[r.label] != r.label for r in records):
         return False
     for record in records:
         for name in names:
-            value = _in_stack(record, name) if name in STACK_COLUMNS else getattr(record, name)
+            value = _further(record, name) if name in _FURTHER else getattr(record, name)
             features.at[record.label, name] = value
     return True
 
@@ -126,37 +129,62 @@ def records_in(features: pd.DataFrame) -> list[ObjectRecord]:
     """Read the records back that `ObjectTable.features` wrote.
 
     Rows without a phrase, and tables of others, give none. Tables without the columns of stacks
-    can be read, too.
+    or of the user can be read, too.
     """
     import pandas as pd
 
     if not set(COLUMNS) <= set(features.columns):
         return []
     records = []
-    known = [name for name in (*COLUMNS, *STACK_COLUMNS) if name in features.columns]
+    known = [name for name in (*COLUMNS, *_FURTHER) if name in features.columns]
     for row in features.loc[features["phrase"].notna(), known].to_dict("records"):
         label = int(row.pop("index"))
-        stack = {name: row.pop(name) for name in STACK_COLUMNS if name in row}
+        further = {name: row.pop(name) for name in _FURTHER if name in row}
         values: dict[str, Any] = {
             str(name): float(value) if name in _NUMBERS else "" if pd.isna(value) else str(value)
             for name, value in row.items()
         }
-        for name, value in stack.items():
+        for name, value in further.items():
             if not pd.isna(value):
-                values[name] = frames_in(str(value)) if name == "flagged" else int(value)
+                values[name] = _read(name, value)
         records.append(ObjectRecord(label=label, **values))
     return records
 
 
-def _in_stack(record: ObjectRecord, name: str) -> int | str | None:
-    if record.first_frame is None:
+def _further_columns(records: Iterable[ObjectRecord]) -> list[str]:
+    """Return which columns, beside `COLUMNS`, these records need."""
+    records = list(records)
+    stacked = any(record.first_frame is not None for record in records)
+    names = list(STACK_COLUMNS) if stacked else []
+    for name in USER_COLUMNS:
+        default = _DEFAULTS[name]
+        if any(getattr(record, name) != default for record in records):
+            names.append(name)
+    return names
+
+
+def _further(record: ObjectRecord, name: str) -> int | str | bool | None:
+    """Return what a record has in one of the columns beside `COLUMNS`."""
+    if name in STACK_COLUMNS and record.first_frame is None:
         return None
-    return frames_text(record.flagged) if name == "flagged" else getattr(record, name)
+    if name == "flagged":
+        return frames_text(record.flagged)
+    value: int | str | bool | None = getattr(record, name)
+    return value if name in STACK_COLUMNS or value != _DEFAULTS[name] else None
+
+
+def _read(name: str, value: Any) -> Any:
+    """Read a cell that `_further` wrote."""
+    if name == "flagged":
+        return frames_in(str(value))
+    if name == "locked":  # a CSV gives text
+        return str(value) == "True"
+    return int(value) if name in STACK_COLUMNS else str(value)
 
 
 def _foreign_columns(features: pd.DataFrame) -> pd.DataFrame | None:
     """Return the columns that are not of this table, by label; None if there are none."""
-    names = [name for name in features.columns if name not in (*COLUMNS, *STACK_COLUMNS)]
+    names = [name for name in features.columns if name not in (*COLUMNS, *_FURTHER)]
     if not names:
         return None
     if "index" in features.columns:

@@ -110,3 +110,15 @@ def test_rows_are_updated_in_place() -> None:
     assert records_in(features) == [record(1), grown]
     assert not update_features(features, [record(3)])
     assert not update_features(features[list(COLUMNS)], [grown])
+
+
+def test_what_the_user_says_has_columns_where_there_is_something_to_say() -> None:
+    plain, noted = record(1), replace(record(2), note="mitosis?", locked=True, status="accepted")
+    features = ObjectTable([plain, noted]).features()
+    assert tuple(features.columns) == (*COLUMNS, "status", "note", "locked")
+    assert features["note"][2] == "mitosis?"
+    assert features["note"][1] is None  # the status bar leaves it out
+    assert records_in(features) == [plain, noted]
+    assert not update_features(features, [replace(plain, color="#ff0000")])
+    assert update_features(features, [replace(noted, note="")])
+    assert records_in(features)[1] == replace(noted, note="")
