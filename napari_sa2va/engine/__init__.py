@@ -11,6 +11,8 @@ from napari_sa2va.engine.events import (
     ModelReady,
     QuestionDone,
     QuestionStarted,
+    RefinedMask,
+    RefineDone,
     RunDone,
     TextChunk,
     TrackedObject,
@@ -18,20 +20,33 @@ from napari_sa2va.engine.events import (
     TrackStarted,
 )
 from napari_sa2va.engine.phrases import ask_question, segment_questions
-from napari_sa2va.engine.request import ModelChoice, Question, Request, TrackRequest
+from napari_sa2va.engine.request import (
+    AnyRequest,
+    MaskTrackRequest,
+    ModelChoice,
+    Question,
+    RefineRequest,
+    Request,
+    TrackRequest,
+)
 from napari_sa2va.engine.runner import Runner, shared_runner
 
 __all__ = [
+    "AnyRequest",
     "Event",
     "FrameDone",
     "Looking",
     "MaskFound",
+    "MaskTrackRequest",
     "ModelChoice",
     "ModelLoading",
     "ModelReady",
     "Question",
     "QuestionDone",
     "QuestionStarted",
+    "RefineDone",
+    "RefineRequest",
+    "RefinedMask",
     "Request",
     "RunDone",
     "Runner",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_sa2va.engine.events import MaskFound, QuestionDone, TextChunk
 from napari_sa2va.model.results import SegmentPart, TextPart
 
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_sa2va.engine.events import Event
@@ -24,7 +25,6 @@ def ask(
     image: NDArray[np.uint8],
     question: Question,
     index: int,
-    regions: NDArray[np.bool_] | None,
     cancelled: threading.Event,
 ) -> Iterator[Event]:
     """Yield the events of question `index`, after its `QuestionStarted`.
@@ -36,7 +36,6 @@ def ask(
     question : Question
     index : int
         Goes into the events.
-    regions : ndarray of bool, shape (n, height, width), or None
     cancelled : threading.Event
 
     Raises
@@ -44,6 +43,7 @@ def ask(
     Cancelled
         If `cancelled` was set meanwhile.
     """
+    regions = np.stack([mask.unpack() for mask in question.regions]) if question.regions else None
     for part in model.ask(image, question.text, regions, cancelled):
         if isinstance(part, TextPart):
             yield TextChunk(index, part.text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,10 @@ class ModelReady:
     bytes_held : int
     consistent : bool
         Whether it can track in the consistent way without a SAM 2 file.
+    weights : str
+        ``"sha256:…"`` of the files of weights; see `napari_sa2va.zoo.weights`. Empty if unknown.
+    revision : str
+        The Hub's commit of the checkpoint; empty for folders.
     """
 
     name: str
@@ -41,6 +45,8 @@ class ModelReady:
     dtype: str
     bytes_held: int
     consistent: bool = True
+    weights: str = ""
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,9 @@ class QuestionDone:
         checkpoint's is small).
     complete : bool
         False when the answer was cut off at the greatest number of tokens.
+    looked : str
+        How the model looked at the question's regions, in words such as ``"crop of 96 by 64 pixels
+        round it"``; empty where it looked at the whole image.
     """
 
     index: int
@@ -117,11 +126,47 @@ class QuestionDone:
     masks: int
     unknown_words: tuple[str, ...] = ()
     complete: bool = True
+    looked: str = ""
+
+
+class RefinedMask(NamedTuple):
+    """A mask that fits some prompts; its fields are those of `MaskFound`."""
+
+    mask: NDArray[np.bool_]
+    logits: NDArray[np.float32]
+    iou: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class RefineDone:
+    """An object, by clicks, a box and paint.
+
+    Attributes
+    ----------
+    mask, logits, iou, score
+        As in `MaskFound`: the mask that SAM2 chose.
+    candidates : tuple of RefinedMask
+        The masks that it did not choose, best estimate first. The logits of the chosen one, or of
+        the candidate that the user prefers, are the `previous` of the next request.
+    present : float
+        Probability that the object is in the image at all, 0 to 1.
+    """
+
+    mask: NDArray[np.bool_]
+    logits: NDArray[np.float32]
+    iou: float
+    score: float
+    candidates: tuple[RefinedMask, ...]
+    present: float
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedObject:
-    """An object that is followed: what question it answers (its index), and its phrase."""
+    """An object that is followed: what question it answers (its index), and its phrase.
+
+    Where masks are followed, `question` is the place of the mask among those given.
+    """
 
     question: int
     phrase: str
@@ -210,6 +255,7 @@ Event = (
     | TextChunk
     | MaskFound
     | QuestionDone
+    | RefineDone
     | TrackStarted
     | FrameDone
     | TrackSaved

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_sa2va.annotation.packed import PackedMask
     from napari_sa2va.frames.source import FrameSource
     from napari_sa2va.model.track_state import Direction, Method, TrackState
 
@@ -43,10 +46,16 @@ class Question:
     phrase : str or None
         The user's expression, when `text` was made from one: it names the masks whose phrase the
         answer does not give. None when the user asked in words of their own.
+    regions : tuple of PackedMask
+        At the frame's size: region1, region2, … in `text`.
+    label : int or None
+        The object that the question is about, for those who read the answer.
     """
 
     text: str
     phrase: str | None = None
+    regions: tuple[PackedMask, ...] = ()
+    label: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +69,11 @@ class Request:
         What the model looks at; one frame for an image.
     questions : tuple of Question
         Asked one after the other, each on its own (no conversation between them).
-    regions : ndarray of bool, shape (n, height, width), optional
-        Prompt masks at the frame's size: region1, region2, … in the questions.
     """
 
     model: ModelChoice
     frames: FrameSource
     questions: tuple[Question, ...]
-    regions: NDArray[np.bool_] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +117,72 @@ class TrackRequest:
     reseed: bool = False
     sam2_file: str = ""
     resume: TrackState | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RefineRequest:
+    """One object of one image, found or corrected by clicks, a box and paint.
+
+    What the prompts mean, and which of them go together, is told at `Sa2VA.refine`.
+
+    Attributes
+    ----------
+    model : ModelChoice
+    frames : FrameSource
+        One frame.
+    points : tuple of (row, column)
+        All clicks on this object so far, in pixels of the frame.
+    labels : tuple of int
+        For each point 1, in the object, or 0, not in it.
+    box : (top, left, bottom, right), optional
+        In the coordinates of the points.
+    mask : PackedMask, optional
+        Painted, at the frame's size.
+    previous : ndarray of float32, shape (s, s), optional
+        Logits of the result that is corrected.
+    """
+
+    model: ModelChoice
+    frames: FrameSource
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[int, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    mask: PackedMask | None = None
+    previous: NDArray[np.float32] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskTrackRequest:
+    """Objects followed through a stack or a movie from masks of them, without any words.
+
+    Attributes
+    ----------
+    model : ModelChoice
+    frames : FrameSource
+        The whole stack; a frame is read when it is needed.
+    masks : mapping of int to tuple of PackedMask
+        By frame, at the frames' size: the same objects in the same order, an empty mask where one
+        is not there. What is given is followed from there, and not changed.
+    phrases : tuple of str
+        What the objects are called, in their order; ``""`` for nothing.
+    direction : "forward", "backward" or "both"
+        From the first frame with masks.
+    within : (int, int), optional
+        First frame and the one after the last; the whole stack if left out.
+    sam2_file : str
+        As in `TrackRequest`.
+    resume : TrackState, optional
+        Go on from where an earlier run was; `within` may have grown.
+    """
+
+    model: ModelChoice
+    frames: FrameSource
+    masks: Mapping[int, tuple[PackedMask, ...]]
+    phrases: tuple[str, ...]
+    direction: Direction = "both"
+    within: tuple[int, int] | None = None
+    sam2_file: str = ""
+    resume: TrackState | None = field(default=None, compare=False)
+
+
+AnyRequest = Request | TrackRequest | RefineRequest | MaskTrackRequest

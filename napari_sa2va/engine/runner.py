@@ -18,20 +18,17 @@ from napari_sa2va.engine.events import (
 )
 from napari_sa2va.engine.failures import guarded, release_unused_memory
 from napari_sa2va.engine.loading import load_model
-from napari_sa2va.engine.request import TrackRequest
-from napari_sa2va.engine.tracking import has_own_decoder, track
+from napari_sa2va.engine.reading import only_frame
+from napari_sa2va.engine.refining import refine
+from napari_sa2va.engine.request import MaskTrackRequest, RefineRequest, Request, TrackRequest
+from napari_sa2va.engine.tracking import follow_masks, has_own_decoder, track
 from napari_sa2va.errors import Cancelled, InvalidInput, Sa2VAError
-from napari_sa2va.frames import read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_sa2va.engine.events import Event
-    from napari_sa2va.engine.request import ModelChoice, Request
-    from napari_sa2va.frames.source import FrameSource
+    from napari_sa2va.engine.request import AnyRequest, ModelChoice
     from napari_sa2va.model import Sa2VA
 
     Loader = Callable[[ModelChoice, Callable[[ModelLoading], None], Callable[[], bool]], Sa2VA]
@@ -108,12 +105,12 @@ class Runner:
 
     # --- what it does
 
-    def run(self, request: Request | TrackRequest, cancelled: threading.Event) -> Iterator[Event]:
+    def run(self, request: AnyRequest, cancelled: threading.Event) -> Iterator[Event]:
         """Run a request, yielding what happens.
 
         Parameters
         ----------
-        request : Request or TrackRequest
+        request : Request, TrackRequest, RefineRequest or MaskTrackRequest
         cancelled : threading.Event
             Set it, from any thread, to end the run between two tokens, masks, frames or questions.
             What was yielded before is valid.
@@ -125,7 +122,7 @@ class Runner:
             `Looking`, then for each question `QuestionStarted`, `TextChunk` and `MaskFound` as
             they come, `QuestionDone`; last `RunDone`, after a cancel too. A tracking has no
             `MaskFound`, but after its questions `TrackStarted`, a `FrameDone` a frame and
-            `TrackSaved` now and then.
+            `TrackSaved` now and then. A correction has one `RefineDone` after `Looking`.
 
         Raises
         ------
@@ -145,19 +142,22 @@ class Runner:
         _LOG.info("Run %s after %.1f s", "cancelled" if was_cancelled else "done", seconds)
         yield RunDone(seconds, was_cancelled)
 
-    def _in_turn(
-        self, request: Request | TrackRequest, cancelled: threading.Event
-    ) -> Iterator[Event]:
-        if not request.questions:
+    def _in_turn(self, request: AnyRequest, cancelled: threading.Event) -> Iterator[Event]:
+        if isinstance(request, Request | TrackRequest) and not request.questions:
             raise InvalidInput("There is no question to ask.")
         yield from self._wait_for_turn(cancelled)
         try:
             model = yield from self._ready(request.model, cancelled)
             _stop_if(cancelled)
-            if isinstance(request, TrackRequest):
-                yield from track(model, request, cancelled)
-            else:
-                yield from self._answer(model, request, cancelled)
+            match request:
+                case Request():
+                    yield from self._answer(model, request, cancelled)
+                case TrackRequest():
+                    yield from track(model, request, cancelled)
+                case RefineRequest():
+                    yield from refine(model, request, cancelled)
+                case MaskTrackRequest():
+                    yield from follow_masks(model, request, cancelled)
         finally:
             self._turn.release()
             self._unload_if_wanted()
@@ -173,12 +173,12 @@ class Runner:
         self, model: Sa2VA, request: Request, cancelled: threading.Event
     ) -> Iterator[Event]:
         yield Looking()
-        image = _only(request.frames)
+        image = only_frame(request.frames)
         total = len(request.questions)
         for index, question in enumerate(request.questions):
             _stop_if(cancelled)
             yield QuestionStarted(index, total, question.text)
-            yield from ask(model, image, question, index, request.regions, cancelled)
+            yield from ask(model, image, question, index, cancelled)
 
     def _ready(
         self, choice: ModelChoice, cancelled: threading.Event
@@ -233,15 +233,6 @@ class Runner:
 def _stop_if(cancelled: threading.Event) -> None:
     if cancelled.is_set():
         raise Cancelled("The run was cancelled.")
-
-
-def _only(frames: FrameSource) -> NDArray[np.uint8]:
-    if len(frames) != 1:
-        raise InvalidInput(
-            f"There are {len(frames)} frames, and a question looks at one plane. Choose one plane, "
-            "or follow what you look for through all of them."
-        )
-    return read_frame(frames, 0)
 
 
 _shared: Final = Runner()

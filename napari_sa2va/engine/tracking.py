@@ -1,4 +1,4 @@
-"""Expressions followed through a stack by a loaded model, as events."""
+"""Expressions, or masks, followed through a stack by a loaded model, as events."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from napari_sa2va.annotation.packed import PackedMask
 from napari_sa2va.engine.events import (
@@ -18,6 +20,8 @@ from napari_sa2va.engine.events import (
     TrackSaved,
     TrackStarted,
 )
+from napari_sa2va.engine.request import MaskTrackRequest, TrackRequest
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.frames import read_frame
 from napari_sa2va.model.results import Found, TextPart
 
@@ -25,11 +29,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_sa2va.engine.events import Event
-    from napari_sa2va.engine.request import TrackRequest
+    from napari_sa2va.engine.request import Question
     from napari_sa2va.frames.source import FrameSource
     from napari_sa2va.model import Sa2VA, TrackedFrame
     from napari_sa2va.model.track_runs import Tracking
@@ -50,11 +53,73 @@ def track(model: Sa2VA, request: TrackRequest, cancelled: threading.Event) -> It
     UnreadablePlane
         If a plane cannot be read; those before it were yielded.
     """
-    wanted = request.sam2_file if request.method != "official" else ""
-    if wanted and not has_own_decoder(model) and model.tracking_file != Path(wanted):
-        model.load_tracking_decoder(wanted)
+    _read_decoder(model, request.sam2_file if request.method != "official" else "")
     yield Looking()
-    tracking = _begin(model, _Readable(request.frames), request, cancelled)
+    yield from _followed(_begin(model, _Readable(request.frames), request, cancelled), request)
+
+
+def follow_masks(
+    model: Sa2VA, request: MaskTrackRequest, cancelled: threading.Event
+) -> Iterator[Event]:
+    """Yield the events of a tracking from masks, from `Looking` to the last `TrackSaved`.
+
+    Raises
+    ------
+    InvalidInput
+        If the masks do not fit the frames, the names, or each other.
+    Cancelled
+        If `cancelled` was set meanwhile.
+    UnreadablePlane
+        If a plane cannot be read; those before it were yielded.
+    """
+    _check_masks(request)
+    _read_decoder(model, request.sam2_file)
+    yield Looking()
+    frames = _Readable(request.frames)
+    if request.resume is not None:
+        tracking: Tracking[Any] = model.resume(
+            frames,
+            request.resume,
+            direction=request.direction,
+            within=request.within,
+            cancelled=cancelled,
+        )
+    else:
+        seeds = {
+            index: np.stack([mask.unpack() for mask in masks])
+            for index, masks in request.masks.items()
+        }
+        tracking = model.track_masks(
+            frames, seeds, request.direction, request.within, cancelled=cancelled
+        )
+    yield from _followed(tracking, request)
+
+
+def _check_masks(request: MaskTrackRequest) -> None:
+    """Refuse masks that no object could be followed from."""
+    count = len(request.phrases)
+    if not count or not request.masks:
+        raise InvalidInput("There is no mask to follow. Paint the object, or choose its label.")
+    if any(len(masks) != count for masks in request.masks.values()):
+        raise InvalidInput("Every frame must have a mask for each object, in the same order.")
+    size = tuple(request.frames.shape)
+    if any(mask.shape != size for masks in request.masks.values() for mask in masks):
+        raise InvalidInput(
+            f"The masks to follow must be of the frames' size, {size[0]} by {size[1]} pixels."
+        )
+    for number in range(count):
+        if not any(masks[number].area for masks in request.masks.values()):
+            name = request.phrases[number] or f"object {number + 1}"
+            raise InvalidInput(f"The mask of {name} is empty. Paint the object where it is seen.")
+
+
+def _read_decoder(model: Sa2VA, file: str) -> None:
+    """Read SAM2's original mask decoder from a file, where one is wanted and not yet read."""
+    if file and not has_own_decoder(model) and model.tracking_file != Path(file):
+        model.load_tracking_decoder(file)
+
+
+def _followed(tracking: Tracking[Any], request: TrackRequest | MaskTrackRequest) -> Iterator[Event]:
     with closing(tracking):
         try:
             yield from _parts(tracking, request)
@@ -114,22 +179,23 @@ def _saved(tracking: Tracking[Any]) -> Iterator[TrackSaved]:
         yield TrackSaved(tracking.state)
 
 
-def _parts(tracking: Tracking[Any], request: TrackRequest) -> Iterator[Event]:
+def _parts(tracking: Tracking[Any], request: TrackRequest | MaskTrackRequest) -> Iterator[Event]:
     """Turn what the model hands back into events; a new tracking begins with its first frame."""
+    questions = request.questions if isinstance(request, TrackRequest) else ()
     asked, saved = 0, time.monotonic()
     started = request.resume is not None
     if tracking.state is not None:
         yield _begun(tracking.state, request, len(tracking.state.done))
-    else:
-        yield _started(0, request)
+    elif questions:
+        yield _started(0, questions)
     for part in tracking:
         if isinstance(part, TextPart):
             yield TextChunk(asked, part.text)
         elif isinstance(part, Found):
             yield _answered(asked, part)
             asked += 1
-            if asked < len(request.questions):
-                yield _started(asked, request)
+            if asked < len(questions):
+                yield _started(asked, questions)
         else:
             state = tracking.state
             assert state is not None
@@ -144,16 +210,20 @@ def _parts(tracking: Tracking[Any], request: TrackRequest) -> Iterator[Event]:
                 saved = time.monotonic()
 
 
-def _started(index: int, request: TrackRequest) -> QuestionStarted:
-    return QuestionStarted(index, len(request.questions), request.questions[index].text)
+def _started(index: int, questions: tuple[Question, ...]) -> QuestionStarted:
+    return QuestionStarted(index, len(questions), questions[index].text)
 
 
-def _begun(state: TrackState, request: TrackRequest, done: int) -> TrackStarted:
+def _begun(state: TrackState, request: TrackRequest | MaskTrackRequest, done: int) -> TrackStarted:
     return TrackStarted(_named(state, request), state.keys, done, state.total)
 
 
-def _named(state: TrackState, request: TrackRequest) -> tuple[TrackedObject, ...]:
+def _named(
+    state: TrackState, request: TrackRequest | MaskTrackRequest
+) -> tuple[TrackedObject, ...]:
     """Name the objects by the model's phrases, else by the user's expressions."""
+    if isinstance(request, MaskTrackRequest):
+        return tuple(TrackedObject(index, name) for index, name in enumerate(request.phrases))
     named = []
     for one in state.objects:
         index = one.question or 0
