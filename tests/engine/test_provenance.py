@@ -10,19 +10,16 @@ import pytest
 
 from napari_sa2va.annotation.packed import PackedMask
 from napari_sa2va.engine import ModelChoice, ModelReady, Question, Request, TrackRequest
-from napari_sa2va.engine.provenance import (
-    mask_detail,
-    mask_from,
-    request_detail,
-    request_from,
-    with_model,
-)
+from napari_sa2va.engine.kept_frames import mask_detail, mask_from
+from napari_sa2va.engine.provenance import request_detail, request_from, with_model
+from napari_sa2va.engine.request import MaskTrackRequest, RefineRequest
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.frames import ArrayFrames, Channel, ImageFrames, Orientation, Region
 
 MODEL = ModelChoice("demo", "cpu", "float32")
 RNG = np.random.default_rng(5)
 STACK = RNG.integers(0, 4000, (6, 40, 30)).astype(np.uint16)
+MASK = RNG.random((26, 32)) > 0.8
 LUT = RNG.integers(0, 255, (256, 3)).astype(np.uint8)
 
 
@@ -41,7 +38,8 @@ def through_json(detail: Any) -> Any:
 
 
 def test_a_request_comes_back_with_the_same_pixels() -> None:
-    asked = Request(MODEL, frames(), (Question("Segment the cell.", "the cell"), Question("Why?")))
+    region = Question("What is region1?", None, (PackedMask.pack(MASK),), 7)
+    asked = Request(MODEL, frames(), (Question("Segment the cell.", "the cell"), region))
     detail = through_json(request_detail(asked))
     again = request_from(detail, asked.frames.arrays)  # type: ignore[attr-defined]
     assert isinstance(again, Request)
@@ -72,6 +70,39 @@ def test_a_tracking_comes_back_with_its_options() -> None:
         assert getattr(again, name) == getattr(asked, name)
     assert len(again.frames) == 5
     np.testing.assert_array_equal(again.frames[4], asked.frames[4])
+
+
+def test_a_correction_comes_back_with_its_clicks() -> None:
+    logits = RNG.normal(0, 8, (64, 64)).astype(np.float32)
+    asked = RefineRequest(
+        MODEL,
+        frames(),
+        points=((3.5, 4.0), (10.0, 11.0)),
+        labels=(1, 0),
+        box=(0.0, 1.0, 20.0, 21.5),
+        mask=PackedMask.pack(MASK),
+        previous=logits,
+    )
+    again = request_from(through_json(request_detail(asked)), (STACK, STACK))
+    assert isinstance(again, RefineRequest)
+    for name in ("points", "labels", "box", "mask"):
+        assert getattr(again, name) == getattr(asked, name)
+    assert again.previous is not None
+    np.testing.assert_allclose(again.previous, logits, rtol=2**-11)
+    bare = RefineRequest(MODEL, frames(), points=((1.0, 2.0),), labels=(1,))
+    again = request_from(through_json(request_detail(bare)), (STACK, STACK))
+    assert isinstance(again, RefineRequest)
+    assert (again.box, again.mask, again.previous) == (None, None, None)
+
+
+def test_painted_masks_that_were_followed_come_back() -> None:
+    planes = tuple((at, None, None) for at in range(6))
+    masks = {2: (PackedMask.pack(MASK), PackedMask.pack(~MASK))}
+    asked = MaskTrackRequest(MODEL, frames(planes), masks, ("a", ""), "forward", (1, 5))
+    again = request_from(through_json(request_detail(asked)), (STACK, STACK))
+    assert isinstance(again, MaskTrackRequest)
+    for name in ("masks", "phrases", "direction", "within", "sam2_file"):
+        assert getattr(again, name) == getattr(asked, name)
 
 
 def test_planes_in_no_order_are_written_one_by_one() -> None:
