@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 
 class CanvasKeys:
@@ -16,17 +17,27 @@ class CanvasKeys:
     ----------
     viewer : napari.Viewer
         Bound on this viewer alone, not on the class. A layer's own keys win over these.
-    actions : mapping of str to bound method
-        By key, in Qt's spelling. The methods are not kept alive.
     """
 
-    def __init__(self, viewer: Any, actions: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
-        self._bound = {}
-        for key, action in actions.items():
-            name = napari_key(key)
-            self._bound[name] = _calling(WeakMethod(action))
-            viewer.bind_key(name, self._bound[name], overwrite=True)
+        self._bound: dict[str, Callable[[Any], None]] = {}
+
+    def bind(self, key: str, action: Callable[[], Any]) -> None:
+        """Bind a key.
+
+        Parameters
+        ----------
+        key : str
+            In Qt's spelling; one that napari's canvas does not know works in the dock alone.
+        action : bound method
+            Not kept alive.
+        """
+        name = napari_key(key)
+        call = _calling(WeakMethod(action))
+        with suppress(ValueError):
+            self._viewer.bind_key(name, call, overwrite=True)
+            self._bound[name] = call
 
     def unbind(self) -> None:
         """Take the keys back; those that another dock has bound since stay."""

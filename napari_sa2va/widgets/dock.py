@@ -19,6 +19,7 @@ from napari_sa2va.viewer.glyphs import glyphs_drawn
 from napari_sa2va.viewer.labels import suitable_targets
 from napari_sa2va.viewer.results import results_of
 from napari_sa2va.viewer.stack import stack_axes
+from napari_sa2va.widgets import shortcuts
 from napari_sa2va.widgets.active_run import place_of
 from napari_sa2va.widgets.ask_panel import AskPanel
 from napari_sa2va.widgets.asked import Asked
@@ -36,6 +37,8 @@ from napari_sa2va.widgets.stack_panel import StackPanel, cost
 from napari_sa2va.widgets.threshold_row import ThresholdRow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import napari
 
     from napari_sa2va.engine import ModelReady, Runner
@@ -73,12 +76,13 @@ class Sa2VAWidget(QWidget):
         folder = setting("results", "folder", "")
         self._results.folder = Path(folder).expanduser() if folder else None
         self.controller = RunController(self._viewer, self._results, self._runner)
-        self._run_key = setting("keys", "run", "Ctrl+Return")
-        self._cancel_key = setting("keys", "cancel", "Ctrl+Shift+Return")
+        self._keys = CanvasKeys(self._viewer)
 
         self.source = SourcePanel(self._viewer)
         self.model = ModelPanel(self._runner)
-        self.ask = AskPanel(self.controller.conversation, self._run_key, self._cancel_key)
+        self.ask = AskPanel(
+            self.controller.conversation, shortcuts.key("run"), shortcuts.key("cancel")
+        )
         self.stack = StackPanel()
         self.messages = MessageBar()
         self.objects = ObjectsPanel(self._viewer)
@@ -93,7 +97,7 @@ class Sa2VAWidget(QWidget):
         }
         self._lay_out()
         self._recall()
-        self._bind_keys()
+        self.bind({"run": self.run, "cancel": self.controller.cancel})
         self._connect()
         self._on_source()
         SpareTime(glyphs_drawn(self._viewer), self)
@@ -151,13 +155,21 @@ class Sa2VAWidget(QWidget):
         self.destroyed.connect(partial(_close, self.controller, self.source, self._keys))
         QApplication.instance().aboutToQuit.connect(self._on_quit)
 
-    def _bind_keys(self) -> None:
-        actions = {self._run_key: self.run, self._cancel_key: self.controller.cancel}
-        self._keys = CanvasKeys(self._viewer, actions)
-        for key, action in actions.items():
-            shortcut = QShortcut(QKeySequence(key), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(action)
+    def bind(self, actions: Mapping[str, Callable[[], Any]]) -> None:
+        """Give actions their keys, in the dock and on the canvas.
+
+        Parameters
+        ----------
+        actions : mapping of str to bound method
+            By their names in `shortcuts.SHORTCUTS`. Bind all of a part at once, and each once.
+        """
+        for name, action in actions.items():
+            key = shortcuts.key(name)
+            if key:
+                self._keys.bind(key, action)
+                shortcut = QShortcut(QKeySequence(key), self)
+                shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+                shortcut.activated.connect(action)
 
     def run(self) -> None:
         """Ask what was typed."""

@@ -11,7 +11,6 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel, QScrollArea, QWidget
 
 from napari_sa2va.widgets import Sa2VAWidget
-from napari_sa2va.widgets.canvas_keys import napari_key
 from napari_sa2va.widgets.dock import WIDTH
 from napari_sa2va.widgets.memory import DockState
 from napari_sa2va.widgets.messages import Message, already_there, unknown_words
@@ -390,28 +389,6 @@ def test_control_enter_in_the_composer(dock: Any, runner: Any, qtbot: Any) -> No
     assert runner.requests[0].questions[0].phrase == "the green disk"
     assert dock.ask.composer.textCursor().selectedText() == "the green disk"
     assert "Ctrl+Enter" in dock.ask.run.text()
-
-
-def test_keys_are_free_on_every_kind_of_layer() -> None:
-    from napari import layers
-    from napari.components import ViewerModel
-    from napari.utils.key_bindings import coerce_keybinding
-    from napari.utils.shortcuts import default_shortcuts
-
-    keys = {coerce_keybinding(napari_key(k)) for k in ("Ctrl+Return", "Ctrl+Shift+Return")}
-    for kind in (
-        layers.Image,
-        layers.Labels,
-        layers.Points,
-        layers.Shapes,
-        layers.Surface,
-        layers.Tracks,
-        layers.Vectors,
-        ViewerModel,
-    ):
-        assert not keys & set(kind.class_keymap), kind
-    taken = {coerce_keybinding(key) for bound in default_shortcuts.values() for key in bound}
-    assert not keys & taken
 
 
 def test_canvas_keys_go_with_the_dock(make_napari_viewer: Any, runner: Any, qtbot: Any) -> None:
