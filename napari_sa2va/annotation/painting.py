@@ -10,7 +10,7 @@ import numpy as np
 from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
 
@@ -37,7 +37,12 @@ class Shape:
 
 
 def paint(
-    plane: NDArray[Any], shapes: Iterable[Shape], *, replace: bool, origin: tuple[int, int] = (0, 0)
+    plane: NDArray[Any],
+    shapes: Iterable[Shape],
+    *,
+    replace: bool,
+    origin: tuple[int, int] = (0, 0),
+    locked: Collection[int] = (),
 ) -> NDArray[Any]:
     """Return a copy of (a part of) a plane of labels with shapes painted on it, one by one.
 
@@ -51,11 +56,15 @@ def paint(
         Whether a shape takes the pixels of other labels; if not, only background is painted.
     origin : tuple of int
         Row and column, in the shapes' coordinates, of the first pixel of `plane`.
+    locked : collection of int
+        Labels whose pixels no shape takes.
     """
     painted = plane.copy()
     for shape in shapes:
         under = painted[shifted(shape.box, origin)]
         where = shape.parts > 0 if replace else (shape.parts > 0) & (under == 0)
+        if replace and locked:
+            where &= ~np.isin(under, list(locked))
         labels = np.array((0, *shape.labels), dtype=plane.dtype)
         under[where] = labels[shape.parts[where]]
     return painted

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.annotation.records import same_phrase
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import joined, recount
-from napari_sa2va.viewer.history import change_of
+from napari_sa2va.viewer.history import change_of, is_of_rows
 from napari_sa2va.viewer.labels import pixel_area
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.viewer.entries import Entry
     from napari_sa2va.viewer.stamps import PlaneChange
+
+# Reading one takes a millisecond or so.
+_FEW_PLANES: Final = 20
 
 
 class Book:
@@ -108,6 +111,19 @@ class Book:
             inside = [entry for entry in self.entries.values() if plane in entry.spots]
             self._stale |= recount(self._labels.data, plane, inside)
 
+    def count_of(self, plane: PlaneIndex, labels: Iterable[int]) -> None:
+        """Count the pixels of some objects in a plane again; those not known there are left out."""
+        entries = [self.entries[label] for label in labels if label in self.entries]
+        inside = [entry for entry in entries if plane in entry.spots]
+        self._stale |= recount(self._labels.data, plane, inside)
+
+    @property
+    def locked(self) -> frozenset[int]:
+        """The labels whose pixels must not change."""
+        return frozenset(
+            label for label, e in self.entries.items() if e.record.locked and e.present
+        )
+
     def tally(self, plane: PlaneIndex, gained: dict[int, int]) -> None:
         """Note how many pixels labels gained or lost in a plane, without reading it."""
         for label, count in gained.items():
@@ -144,13 +160,18 @@ class Book:
         """
         planes: set[PlaneIndex] = set()
         edits = []
+        few = len(moved) <= _FEW_PLANES
         for atom in moved:
             change = change_of(atom)
+            if is_of_rows(atom):
+                continue
             if change is None:
                 edits.append(Edit.of(atom))
                 continue
             told = replays.pop(change, {})
-            if len(told) == 1:
+            if few:  # exact, and the captions' places with it
+                self.count_of(change.plane, change.labels)
+            elif len(told) == 1:
                 self.tally(change.plane, *told.values())
             else:  # not told, or there and back
                 planes.add(change.plane)

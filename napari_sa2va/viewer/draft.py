@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sa2va.annotation.painting import paint, shifted, union
-from napari_sa2va.viewer.labels import record_change
+from napari_sa2va.viewer.stamps import PlaneChange, Stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from napari.layers import Labels
     from numpy.typing import NDArray
@@ -22,8 +22,8 @@ class Draft:
     """A rectangle of one plane of a Labels layer, and what it was before shapes were painted there.
 
     `show` paints in place: quick, and again and again while masks come in or their border is moved.
-    `commit` makes of the last `show` one step of napari's undo history. What the user paints
-    meanwhile is never touched: a pixel that is not as it was left belongs to the user.
+    `commit` tells what that has changed since the last commit. What the user paints meanwhile is
+    never touched: a pixel that is not as it was left belongs to the user.
 
     Parameters
     ----------
@@ -32,13 +32,17 @@ class Draft:
     plane : tuple
         A position on every axis, None on the two of the plane.
     replace : bool
-        Whether shapes take the pixels of labels that were there before.
+        Whether shapes take the pixels of labels that were there before. May be changed; the next
+        `show` follows.
     """
 
+    locked: Collection[int] = ()
+    """Labels whose pixels no shape takes."""
+
     def __init__(self, labels: Labels, plane: tuple[int | None, ...], *, replace: bool) -> None:
+        self.replace = replace
         self._labels = labels
         self._plane = plane
-        self._replace = replace
         self._box: Box | None = None
         nothing: NDArray[Any] = np.zeros((0, 0), dtype=labels.data.dtype)
         self._before = nothing  # under all shapes
@@ -56,14 +60,32 @@ class Draft:
         self._write(shown)
         self._labels.refresh(extent=False, thumbnail=False, highlight=False)
 
-    def commit(self) -> bool:
-        """Make what is shown one undo step; return whether anything changed."""
+    def commit(self) -> PlaneChange | None:
+        """Return what changed since the last commit, for the undo history; None for nothing."""
         if self._box is None:
-            return False
-        shown = self._read().copy()
-        self._write(np.where(shown != self._left, shown, self._committed))
-        self._committed = self._left
-        return record_change(self._labels, self._where(), shown)
+            return None
+        shown, committed, self._committed = self._read(), self._committed, self._left
+        ours = (self._left != committed) & (shown == self._left)
+        shape = tuple(
+            n for n, at in zip(self._labels.data.shape, self._plane, strict=True) if at is None
+        )
+        stamps = [
+            Stamp.of(
+                ours & (self._left == label), self._box, (shape[0], shape[1]), committed, int(label)
+            )
+            for label in np.unique(self._left[ours])
+        ]
+        return PlaneChange(self._plane, stamps) if stamps else None
+
+    def overlapped(self, shapes: Sequence[Shape]) -> set[int]:
+        """Return the labels that were there before, and have pixels that shapes would take."""
+        found: set[int] = set()
+        if self._box is None:
+            return found
+        for shape in shapes:
+            under = self._before[shifted(shape.box, (self._box[0].start, self._box[1].start))]
+            found.update(np.unique(under[shape.parts > 0]).tolist())
+        return found - {0, *self.locked}
 
     def differences(self, shapes: Sequence[Shape]) -> int:
         """Return how many pixels are not as if just these shapes had been painted."""
@@ -79,7 +101,7 @@ class Draft:
     def _painted(self, shapes: Sequence[Shape]) -> NDArray[Any]:
         assert self._box is not None
         origin = self._box[0].start, self._box[1].start
-        return paint(self._before, shapes, replace=self._replace, origin=origin)
+        return paint(self._before, shapes, replace=self.replace, origin=origin, locked=self.locked)
 
     def _cover(self, shapes: Sequence[Shape]) -> None:
         """Enlarge the rectangle so that it holds these shapes."""

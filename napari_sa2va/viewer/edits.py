@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sa2va.viewer.history import change_of
+from napari_sa2va.viewer.history import change_of, is_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +55,8 @@ class Edit:
         ``data_setitem`` gives (indices, old values, new values).
         """
         change = change_of(atom)
-        if change is not None:
-            labels = tuple(sorted(change.labels))
+        if change is not None or is_of_rows(atom):
+            labels = () if change is None else tuple(sorted(change.labels))
             where = tuple(atom.slice_key)
             return cls(where, labels, labels, tuple(at.start for at in where), None)
         if hasattr(atom, "slice_key"):

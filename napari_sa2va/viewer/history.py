@@ -1,4 +1,4 @@
-"""napari's undo history: one step over thousands of planes, and which steps were taken back.
+"""napari's undo history is the time-line of a layer: our steps stand in it beside its own strokes.
 
 napari has no public way to either (0.9: `Labels.data_setitem` holds 24 bytes and more a pixel, and
 an undo tells nobody what it changed), so this module, and no other, uses private names of
@@ -6,6 +6,8 @@ an undo tells nobody what it changed), so this module, and no other, uses privat
 ``_append_to_undo_history`` and ``_MaskedPaintAtom``. A step is a list of such atoms; an undo does
 ``data[atom.slice_key] = atom.old_values``, a redo the same with ``atom.new_value``. (Tuples of
 index, before, after are replayed, too, but zarr asks for their values where it cannot read.)
+A step over thousands of planes is a list of atoms that unpack their values when they are replayed;
+a change of rows alone is an atom that writes one pixel as it is.
 """
 
 from __future__ import annotations
@@ -22,14 +24,18 @@ from napari_sa2va.viewer.entries import indexed
 from napari_sa2va.viewer.store import whole_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari.layers import Labels
     from numpy.typing import NDArray
 
+    from napari_sa2va.annotation.actions import Action
     from napari_sa2va.viewer.stamps import PlaneChange
 
     Told = Callable[[PlaneChange, dict[int, int], bool], None]
+    Heard = Callable[[bool], None]
+    # By label: fields of the record before and after.
+    Fields = Mapping[int, tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
 class NoUndo(Sa2VAError):
@@ -49,6 +55,7 @@ def _atom_class() -> Any:
         change: PlaneChange
         told: Told
         layer: weakref.ref[Labels]
+        action: Action | None
 
         @property
         def old_values(self) -> NDArray[Any]:
@@ -77,10 +84,46 @@ def _atom_class() -> Any:
     return RunAtom
 
 
-def add_step(labels: Labels, changes: Sequence[PlaneChange], told: Told) -> None:
+@functools.cache
+def _rows_atom_class() -> Any:
+    from napari.layers.labels.labels import _MaskedPaintAtom
+
+    class RowsAtom(_MaskedPaintAtom):  # type: ignore[misc, unused-ignore]
+        """A change of what is known about objects; its one pixel stays as it is."""
+
+        heard: Heard
+        fields: Fields
+        layer: weakref.ref[Labels]
+        action: Action | None
+
+        @property
+        def old_values(self) -> NDArray[Any]:
+            return self._replayed(undoing=True)
+
+        @property
+        def new_value(self) -> NDArray[Any]:
+            return self._replayed(undoing=False)
+
+        def _replayed(self, *, undoing: bool) -> NDArray[Any]:
+            labels = self.layer()
+            assert labels is not None  # it asks, so it is there
+            self.heard(undoing)
+            return np.array(labels.data[self.slice_key])
+
+    return RowsAtom
+
+
+def add_step(
+    labels: Labels,
+    changes: Sequence[PlaneChange],
+    told: Told,
+    heard: Heard | None = None,
+    action: Action | None = None,
+    fields: Fields | None = None,
+) -> None:
     """Make changes that are in the layer's data already one step of its undo history.
 
-    Nothing is read or written, whatever the number of planes.
+    No pixels but one are read or written, whatever the number of planes.
 
     Parameters
     ----------
@@ -91,6 +134,12 @@ def add_step(labels: Labels, changes: Sequence[PlaneChange], told: Told) -> None
     told : callable
         Called when the step is undone or redone, for each of its planes, perhaps more than once:
         the change, the pixels that labels gain, and whether it is undone.
+    heard : callable, optional
+        Called once when the step is undone (True) or redone (False): its rows change too.
+    action : Action, optional
+        What the step is; `action_of` finds it again.
+    fields : mapping, optional
+        What becomes of rows, for those who want to know: `heard` does it.
 
     Raises
     ------
@@ -98,7 +147,9 @@ def add_step(labels: Labels, changes: Sequence[PlaneChange], told: Told) -> None
         This version of napari has another undo history. The labels are as they were painted.
     """
     try:
-        atoms = [_atom(labels, change, told) for change in changes]
+        atoms = [_atom(labels, change, told, action) for change in changes]
+        if heard is not None:
+            atoms.append(_rows_atom(labels, heard, action, fields or {}))
         redo, append = labels._redo_history, labels._append_to_undo_history
     except (AttributeError, ImportError, TypeError) as error:
         raise NoUndo(
@@ -115,11 +166,44 @@ def change_of(atom: Any) -> PlaneChange | None:
     return getattr(atom, "change", None)
 
 
-def _atom(labels: Labels, change: PlaneChange, told: Told) -> Any:
+def is_of_rows(atom: Any) -> bool:
+    """Whether an atom stands for no pixels but for what is known about objects."""
+    return hasattr(atom, "heard")
+
+
+def action_of(step: Sequence[Any]) -> Action | None:
+    """Return what a step of the history is; None for one of napari's own."""
+    return next((a for atom in step if (a := getattr(atom, "action", None)) is not None), None)
+
+
+def steps_of(labels: Labels, *, undone: bool = False) -> list[list[Any]]:
+    """Return the steps that an undo (or a redo) would replay, the next one last.
+
+    Each is a list of atoms; empty where this version of napari keeps them elsewhere.
+    """
+    return list(getattr(labels, "_redo_history" if undone else "_undo_history", ()))
+
+
+def forget_step(labels: Labels, step: Sequence[Any]) -> None:
+    """Take the newest step out of the history, if it is this one: nothing came of it."""
+    undo = labels._undo_history
+    if undo and undo[-1] is step:
+        undo.pop()
+
+
+def _atom(labels: Labels, change: PlaneChange, told: Told, action: Action | None) -> Any:
     index = indexed(change.plane, whole_chunks(labels.data, change.plane, change.box))
     where = tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in index)
     atom = _atom_class()(slice_key=where, mask=None, old_values=None, new_value=None)
     atom.change, atom.told, atom.layer = change, told, weakref.ref(labels)
+    atom.action = action
+    return atom
+
+
+def _rows_atom(labels: Labels, heard: Heard, action: Action | None, fields: Fields) -> Any:
+    where = tuple(slice(0, 1) for _ in labels.data.shape)
+    atom = _rows_atom_class()(slice_key=where, mask=None, old_values=None, new_value=None)
+    atom.heard, atom.layer, atom.action, atom.fields = heard, weakref.ref(labels), action, fields
     return atom
 
 
@@ -127,6 +211,10 @@ class HistoryWatch:
     """Tells which steps of a layer were undone or redone since last asked."""
 
     def __init__(self, labels: Labels) -> None:
+        self.undoing = False
+        """Whether what `look` returned last was undone, not redone."""
+        self.action: Action | None = None
+        """What the last step of that is, if it is ours."""
         self._labels = labels
         self._redo_top: Any = None
         self._redo_length = 0
@@ -151,4 +239,6 @@ class HistoryWatch:
         elif top is not self._redo_top:  # there and back in one go
             moved = [*redo, *undo]
         self._redo_top, self._redo_length = top, len(redo)
+        self.undoing = more > 0
+        self.action = action_of(moved[-1]) if moved else None
         return [atom for item in moved for atom in item]

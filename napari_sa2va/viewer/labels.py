@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.layers import Image
-    from numpy.typing import NDArray
 
     from napari_sa2va.viewer.placement import Placement
 
@@ -182,41 +181,6 @@ def pixel_area(labels: Labels, axes: tuple[int, int]) -> tuple[float, str]:
     first, second = (step * factors for step in steps)
     squared = (first @ first) * (second @ second) - (first @ second) ** 2
     return float(np.sqrt(max(squared, 0.0))), f"{reference:~P}²"
-
-
-def record_change(
-    labels: Labels,
-    where: tuple[int | slice, ...],
-    values: NDArray[Any],
-) -> bool:
-    """Write a rectangle of pixels as one step that the user can undo.
-
-    Parameters
-    ----------
-    labels : Labels
-        Written through napari's public, undoable way.
-    where : tuple of int and slice
-        With two slices, rows first.
-    values : (rows, columns) integer array
-        The pixels as they shall be.
-
-    Returns
-    -------
-    bool
-        Whether any pixel changed.
-    """
-    changed = np.asarray(labels.data[where]) != values
-    if not changed.any():
-        return False
-    inside = iter(np.nonzero(changed))
-    count = int(np.count_nonzero(changed))
-    index = tuple(
-        next(inside) + at.start if isinstance(at, slice) else np.full(count, at) for at in where
-    )
-    with labels.block_history():
-        labels.data_setitem(index, values[changed], refresh=False)
-    labels.refresh()
-    return True
 
 
 def _shape(labels: Labels) -> tuple[int, ...] | None:

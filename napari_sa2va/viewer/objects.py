@@ -1,30 +1,42 @@
-"""One Labels layer and what is known about its labels: rows and captions follow the pixels."""
+"""One Labels layer and what is known about its labels: rows and captions follow the pixels.
+
+Whatever happens to them is a step of one time-line, napari's undo history of the layer.
+"""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from psygnal import Signal
 
+from napari_sa2va.annotation.actions import Action
 from napari_sa2va.annotation.painting import check_room
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.book import Book
 from napari_sa2va.viewer.captions import CaptionLayer, captions_in
 from napari_sa2va.viewer.edits import Edit
-from napari_sa2va.viewer.entries import axes_of
-from napari_sa2va.viewer.history import HistoryWatch
+from napari_sa2va.viewer.entries import axes_of, indexed, is_empty
+from napari_sa2va.viewer.history import HistoryWatch, action_of, add_step, forget_step, steps_of
 from napari_sa2va.viewer.labels import highest_label, pixel_area
+from napari_sa2va.viewer.locks import mend_step
 from napari_sa2va.viewer.navigation import nearest_plane, plane_in_view
 from napari_sa2va.viewer.rows import WrittenRows
+from napari_sa2va.viewer.selective_undo import last_effect
+from napari_sa2va.viewer.steps import Step
 from napari_sa2va.viewer.survey import survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from napari.layers import Labels
+    from numpy.typing import NDArray
 
     from napari_sa2va.annotation import ObjectRecord
+    from napari_sa2va.annotation.actions import Where
+    from napari_sa2va.annotation.painting import Box
     from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.viewer.entries import Entry
     from napari_sa2va.viewer.stamps import PlaneChange
@@ -51,8 +63,12 @@ class LabelObjects:
         It was just made: reading it would be in vain.
     """
 
+    done = Signal(object)
+    """An `Action` is completed; told before `changed`, so that a log has it before anybody sees."""
     changed = Signal()
     """Rows came, went or were measured anew."""
+    refused = Signal(str)
+    """A sentence: what the user did by hand was taken back."""
     reverted = Signal()
     """Pixels changed by napari's undo or redo, or by a script: not by an edit."""
     edited = Signal(object)
@@ -71,6 +87,8 @@ class LabelObjects:
         self._shape = tuple(labels.data.shape)
         self._quiet = False
         self._pending: list[Edit] = []
+        self._restored: list[tuple[Any, Any]] = []
+        self._row_news = False
         self._replays: dict[PlaneChange, dict[bool, dict[int, int]]] = {}
         self._history = HistoryWatch(labels)
         self._view_known = False
@@ -125,6 +143,27 @@ class LabelObjects:
             return None
         return entry.point_in(nearest_plane(self.viewer, self.labels, entry.planes))
 
+    def locked(self, label: int) -> bool:
+        """Whether the pixels of an object must not change."""
+        return label in self._book.locked
+
+    @property
+    def locked_labels(self) -> frozenset[int]:
+        """All labels whose pixels must not change."""
+        return self._book.locked
+
+    def pixels_of(self, label: int, plane: PlaneIndex) -> tuple[Box, NDArray[np.bool_]] | None:
+        """Return a box of a plane and which of its pixels an object has; None if it has none.
+
+        Reads that box only.
+        """
+        entry = self.entry(label)
+        spot = None if entry is None else entry.spots.get(plane)
+        if spot is None or not spot.pixels or is_empty(spot.box):
+            return None
+        inside = np.asarray(self.labels.data[indexed(plane, spot.box)]) == label
+        return (spot.box, inside) if inside.any() else None
+
     def labelled(self, phrase: str, plane: PlaneIndex) -> list[int]:
         """Return the labels of a plane that answer to a phrase already.
 
@@ -135,6 +174,157 @@ class LabelObjects:
     def pixel_area(self, plane: PlaneIndex) -> tuple[float, str]:
         """Return the area of a pixel of a plane, and its unit."""
         return pixel_area(self.labels, axes_of(plane))
+
+    # --- the time-line ---
+
+    @contextmanager
+    def step(
+        self,
+        kind: str,
+        text: str,
+        *,
+        labels: Sequence[int] = (),
+        detail: Mapping[str, Any] | None = None,
+    ) -> Iterator[Step]:
+        """Do something to objects as one step, to be undone and redone as a whole.
+
+        When the block ends, the step is in napari's undo history, `done` was told, and rows and
+        captions are written. If it raises, what was painted is taken back. A step without any
+        effect leaves nothing.
+
+        Parameters
+        ----------
+        kind, text, labels, detail
+            As in `Action`.
+
+        Yields
+        ------
+        Step
+            Takes what is to be done.
+        """
+        step = Step(self.labels.data, self._book, self._book.locked)
+        try:
+            with self.quiet():
+                yield step
+        except BaseException:
+            step.take_back()
+            raise
+        if not step.effective:
+            return
+        for plane, found in step.settle().items():
+            self._book.count_of(plane, found)
+        adopted = step.adopted
+
+        def heard(undoing: bool) -> None:
+            step.set_fields(undone=undoing)
+            if undoing:
+                self._book.drop(entry.record.label for entry in adopted)
+            else:
+                self._book.put(adopted)
+            self._row_news = True
+
+        action = Action(kind, text, (), tuple(labels), dict(detail or {}))
+        rows = heard if step.fields or adopted else None
+        self.record(step.changes, action, rows, fields=step.fields)
+
+    def record(
+        self,
+        changes: Sequence[PlaneChange],
+        action: Action,
+        heard: Callable[[bool], None] | None = None,
+        fields: Mapping[int, Any] | None = None,
+    ) -> None:
+        """Make changes that are in the data and the book already one step of the time-line.
+
+        Parameters
+        ----------
+        changes : sequence of PlaneChange
+            At most one a plane.
+        action : Action
+            What they are; boxes that they touch are added.
+        heard, fields
+            As in `history.add_step`.
+
+        Raises
+        ------
+        NoUndo
+            This version of napari has another undo history. What was done stays, and is told.
+        """
+        touched = tuple(_where(change) for change in changes)
+        action = replace(action, touched=(*action.touched, *touched))
+        try:
+            with self.quiet():
+                add_step(self.labels, changes, self.replayed, heard, action, fields)
+        finally:
+            self._book.measure()
+            self.tell(action)
+            if changes:
+                with self.quiet():
+                    self.labels.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def tell(self, action: Action) -> None:
+        """Say that something is completed: `done` first, then rows and captions."""
+        self.done.emit(action)
+        self.show()
+
+    def undo(self) -> bool:
+        """Take back the last step, whatever layer is active; return whether there was one."""
+        there = bool(steps_of(self.labels))
+        if there:
+            self.labels.undo()
+        return there
+
+    def redo(self) -> bool:
+        """Make the step again that was taken back last; return whether there was one."""
+        there = bool(steps_of(self.labels, undone=True))
+        if there:
+            self.labels.redo()
+        return there
+
+    @property
+    def undo_text(self) -> str:
+        """What `undo` would take back; empty for nothing."""
+        return _text(steps_of(self.labels))
+
+    @property
+    def redo_text(self) -> str:
+        """What `redo` would make again; empty for nothing."""
+        return _text(steps_of(self.labels, undone=True))
+
+    def undo_object(self, label: int) -> bool:
+        """Take back what the last step did to one object, as a step of its own.
+
+        Pixels that are not as that step left them stay. Called again, it goes one step further
+        back.
+
+        Returns
+        -------
+        bool
+            Whether there was anything to take back.
+
+        Raises
+        ------
+        InvalidInput
+            The object is locked.
+        """
+        effect = last_effect(steps_of(self.labels), label)
+        if effect is None:
+            return False
+        if self.locked(label) and "locked" not in effect.fields:
+            raise InvalidInput(f"Object {label} is locked. Unlock it to change it.")
+        text = f"Take back for {label}: {effect.text}"
+        with self.step("undo_object", text, labels=(label,), detail=effect.mark) as step:
+            for plane, box, where, before, after in effect.pixels(self._axes(label)):
+                region = np.asarray(self.labels.data[indexed(plane, box)])
+                untouched = where & (region == after)
+                for value in np.unique(before[untouched]).tolist():
+                    step.paint(plane, box, untouched & (before == value), int(value))
+            step.change(label, **effect.fields)
+        return True
+
+    def _axes(self, label: int) -> tuple[int, int]:
+        entry = self._book.entries.get(label)
+        return entry.axes if entry is not None else axes_of((None,) * 2)
 
     # --- changes ---
 
@@ -161,20 +351,26 @@ class LabelObjects:
         self._book.drop(labels)
 
     def describe(self, labels: Sequence[int], **changes: Any) -> None:
-        """Change fields of the records of some labels."""
+        """Change fields of the records of some labels, without a step: a run is under way."""
         self._book.describe(labels, **changes)
         self.show()
 
     @contextmanager
     def painting(self, *planes: PlaneIndex) -> Iterator[None]:
         """Leave pixels alone that change inside the block; then count those of some planes."""
+        with self.quiet():
+            yield
+        self._book.count(planes)
+        self._measure()
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Take no event of the layer for an edit of the user's."""
         before, self._quiet = self._quiet, True
         try:
             yield
         finally:
             self._quiet = before
-        self._book.count(planes)
-        self._measure()
 
     def tally(self, plane: PlaneIndex, gained: dict[int, int]) -> None:
         """Note how many pixels labels gained or lost in a plane, without reading it.
@@ -225,12 +421,10 @@ class LabelObjects:
         shown = self._book.present() if self.show_captions else []
         self.captions.show(captions_in(shown, self.view), moved=moved)
 
-    def _measure(self, *, undone: bool = False) -> bool:
+    def _measure(self) -> None:
         """Bring the rows in line with the counts; show and tell if any changed."""
-        changed = self._book.measure(undone=undone)
-        if changed:
+        if self._book.measure():
             self.show()
-        return changed
 
     # --- napari's events ---
 
@@ -246,21 +440,47 @@ class LabelObjects:
         if self._quiet:  # our own edit
             return
         edits = [Edit.of(atom) for atom in event.value]
-        self._highest_painted = max(
-            self._highest_painted, *(label for edit in edits for label in edit.labels)
-        )
-        self.edited.emit(edits)
         # The event of a stroke comes when it is done, that of a fill before its pixels are there.
+        there = all(edit.is_in(self.labels.data) for edit in edits)
+        hit = self._book.locked & {x for edit in edits for x in (*edit.labels, *edit.before)}
+        if hit:
+            self._keep_locked(event.value, hit)
+            edits = [Edit.of(atom) for atom in event.value]
+        painted = [label for edit in edits for label in edit.labels]
+        self._highest_painted = max([self._highest_painted, *painted])
+        self.edited.emit(edits)
         self._pending += edits
-        if all(edit.is_in(self.labels.data) for edit in edits):
+        if there:
             self._on_update()
+
+    def _keep_locked(self, step: list[Any], hit: frozenset[int]) -> None:
+        """Leave locked objects out of a stroke; its pixels may still come."""
+        self._restored += mend_step(step, self._book.locked)
+        if not step:
+            forget_step(self.labels, step)
+        named, many = ", ".join(map(str, sorted(hit))), len(hit) > 1
+        self.refused.emit(
+            f"Object{'s' * many} {named} {'are' if many else 'is'} locked and did not change. "
+            "Unlock to paint there."
+        )
 
     def _on_update(self) -> None:
         """Measure what was edited, now that its pixels are there."""
-        if self._pending and not self._quiet:
+        if self._quiet:
+            return
+        if self._restored:
+            restored, self._restored = self._restored, []
+            for index, values in restored:
+                self.labels.data[index] = values
+            with self.quiet():
+                self.labels.refresh(extent=False, thumbnail=False, highlight=False)
+        if self._pending:
             edits, self._pending = self._pending, []
             self._book.count(self._book.touched(edits))
-            self._measure()
+            self._book.measure()
+            labels = {label for edit in edits for label in (*edit.labels, *edit.before) if label}
+            touched = tuple(edit.where for edit in edits)
+            self.tell(Action("paint", "Paint", touched, tuple(sorted(labels))))
 
     def _on_refresh(self) -> None:
         self._view_known = False
@@ -268,7 +488,7 @@ class LabelObjects:
             return
         moved = self._history.look()
         replays, self._replays = self._replays, {}
-        if self._pending:
+        if self._pending or self._restored:
             self._on_update()
             return
         if moved is None:
@@ -278,7 +498,25 @@ class LabelObjects:
         else:
             planes = self._planes_at_hand()
         self._book.count(planes)
-        if self._measure(undone=True):
+        changed = self._book.measure(undone=True)
+        news, self._row_news = self._row_news, False
+        if moved:
+            kind = "undo" if self._history.undoing else "redo"
+            text = "Paint" if self._history.action is None else self._history.action.text
+            labels = () if self._history.action is None else self._history.action.labels
+            touched = tuple(Edit.of(atom).where for atom in moved)
+            self.tell(Action(kind, f"{kind.capitalize()}: {text}", touched, labels))
+        elif changed or news:
+            shape = self.labels.data.shape
+            whole = tuple(
+                tuple(
+                    slice(0, n) if p is None else slice(p, p + 1)
+                    for p, n in zip(at, shape, strict=True)
+                )
+                for at in planes
+            )
+            self.tell(Action("edit", "Edit", whole))
+        if changed:
             self.reverted.emit()
 
     def _planes_at_hand(self) -> set[PlaneIndex]:
@@ -297,4 +535,25 @@ class LabelObjects:
         self._highest_painted = highest_label(self.labels)
         self._book.count(self._book.planes())
         self._book.measure()
-        self.show()
+        everywhere = tuple(slice(0, n) for n in self.labels.data.shape)
+        self.tell(Action("replaced", "Replace the labels", (everywhere,)))
+
+
+def _where(change: PlaneChange) -> Where:
+    """Return the box of a change in the layer's data."""
+    index = indexed(change.plane, change.box)
+    return tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in index)
+
+
+def _whole(plane: PlaneIndex, shape: Sequence[int]) -> Where:
+    """Return the box of a whole plane in the layer's data."""
+    sides = zip(plane, shape, strict=True)
+    return tuple(slice(0, int(n)) if at is None else slice(at, at + 1) for at, n in sides)
+
+
+def _text(steps: list[list[Any]]) -> str:
+    """Return what the next of some steps is, for people."""
+    if not steps:
+        return ""
+    action = action_of(steps[-1])
+    return "Paint" if action is None else action.text

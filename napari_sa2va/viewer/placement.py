@@ -66,6 +66,11 @@ class Placement:
         sides = iter(self.region.slices)
         return tuple(next(sides) if at is None else at for at in self.index)
 
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """The region in the Labels layer's data as a box: a slice on every axis."""
+        return tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in self.where)
+
     def paste(self, mask: NDArray[Any]) -> tuple[tuple[int | slice, ...], NDArray[np.bool_]]:
         """Turn a mask of the frame into pixels of the Labels layer.
 

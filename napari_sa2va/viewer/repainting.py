@@ -11,7 +11,7 @@ from napari_sa2va.annotation.painting import shifted
 from napari_sa2va.viewer.stamps import Stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +35,10 @@ class Repainting:
         Whether other labels lose theirs.
     users : sequence of (box, bool array)
         What the user painted since the run began: never taken.
+    anew : sequence of int
+        Labels whose other pixels in the plane go: the masks of the run take their place.
+    locked : collection of int
+        Labels whose pixels are never taken.
     """
 
     shape: tuple[int, int]
@@ -42,6 +46,8 @@ class Repainting:
     own: Sequence[int]
     replace: bool
     users: Sequence[tuple[Box, NDArray[np.bool_]]]
+    anew: Sequence[int] = ()
+    locked: Collection[int] = ()
 
     def paint(self, region: NDArray[Any], box: Box, shapes: Sequence[Shape]) -> list[Stamp]:
         """Paint shapes into a part of the plane, in place; return what that changed.
@@ -57,9 +63,15 @@ class Repainting:
         """
         origin = box[0].start, box[1].start
         stamps = self._taken_back(region, box) if self.earlier else []
+        for label in self.anew:
+            gone = (region == label) & ~self._painted(box)
+            if gone.any():
+                stamps.append(Stamp.of(gone, box, self.shape, region, 0))
+                region[gone] = 0
+        kept = [*self.own, *self.locked]
         for shape in shapes:
             under = region[shifted(shape.box, origin)]
-            free = ~np.isin(under, self.own) if self.replace else under == 0
+            free = ~np.isin(under, kept) if self.replace else under == 0
             where = (shape.parts > 0) & free & ~self._painted(shape.box)
             if where.any():
                 stamps.append(Stamp.of(where, shape.box, self.shape, under, shape.labels[0]))

@@ -9,6 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_sa2va.annotation import ObjectRecord
+from napari_sa2va.annotation.actions import Action
 from napari_sa2va.annotation.masks import (
     inner_point,
     logit,
@@ -24,7 +25,8 @@ from napari_sa2va.viewer.draft import Draft
 from napari_sa2va.viewer.entries import Entry, Spot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -101,7 +103,9 @@ class LabelRun:
         self._split = split
         self._model = model
         self._draft = Draft(objects.labels, placement.index, replace=replace)
+        self._draft.locked = objects.locked_labels
         self._found: list[FoundObject] = []
+        self._covered: list[FoundObject] = []  # all their pixels belong to others
         self._steps: dict[float, list[Shape]] = {}  # threshold → what was committed at it
         self._moved_since_commit = False
         objects.reverted.connect(self._on_revert)
@@ -109,13 +113,21 @@ class LabelRun:
     def close(self) -> None:
         """Forget the masks: another run begins."""
         self.objects.reverted.disconnect(self._on_revert)
-        self._found, self._steps = [], {}
+        self._found, self._covered, self._steps = [], [], {}
 
     @property
     def labels(self) -> tuple[int, ...]:
         """The labels of this run that have pixels."""
         labels = (label for found in self._found for label in found.shape.labels)
         return tuple(label for label in labels if self.objects.entry(label) is not None)
+
+    @property
+    def overlapped(self) -> tuple[int, ...]:
+        """Earlier objects that kept pixels which a mask of this run covers, too."""
+        if self._draft.replace:
+            return ()
+        shapes = [found.shape for found in (*self._found, *self._covered)]
+        return tuple(sorted(self._draft.overlapped(shapes)))
 
     def add(self, soft: SoftMask, phrase: str, iou: float) -> tuple[int, ...]:
         """Paint a mask.
@@ -151,6 +163,7 @@ class LabelRun:
         kept = tuple(label for label in labels if self.objects.entry(label) is not None)
         if not kept:
             self._found.remove(found)
+            self._covered.append(found)
         self.objects.drop(set(labels) - set(kept))
         return kept
 
@@ -159,7 +172,15 @@ class LabelRun:
         for found in self._found:
             if set(found.shape.labels) & set(labels):
                 found.record = replace(found.record, answer=answer)
+        for found in self._covered:
+            if not found.record.answer:
+                found.record = replace(found.record, answer=answer)
         self.objects.describe(labels, answer=answer)
+
+    def found_so_far(self) -> None:
+        """Have the log keep what is shown, though the run goes on: it may end badly."""
+        touched = tuple(found.spot.box for found in self._found)
+        self.objects.done.emit(Action("found", "Found so far", touched, self.labels))
 
     def move_border(self, threshold: float) -> None:
         """Show the masks with their border at another probability, without history."""
@@ -173,17 +194,49 @@ class LabelRun:
                 self.objects.put(_entries(found, self.objects.entry))
             self._draft.show(self._shapes())
 
-    def commit(self) -> bool:
-        """Make what is shown one undo step; return whether anything changed."""
+    def commit(self, detail: Mapping[str, Any] | None = None) -> bool:
+        """Make what is shown one undo step; return whether anything changed.
+
+        Parameters
+        ----------
+        detail : mapping, optional
+            What a log should keep of the run, fit for JSON.
+        """
+        return self._commit(*self._what(), detail)
+
+    def overwrite(self) -> bool:
+        """Give the masks the pixels that `overlapped` objects kept, as one more undo step."""
+        covered, self._covered = self._covered, []
+        self._draft.replace = True
+        for found in covered:
+            labels = tuple(self.objects.reserve(len(found.shape.labels)))
+            with self.objects.painting():
+                self.objects.put(_entries(_renumbered(found, labels)))
+            self._found.append(found)
         with self.objects.painting(self._placement.index):
-            changed = self._draft.commit()
+            self._draft.show(self._shapes())
+        return self._commit("overwrite", "Overwrite what overlaps", None)
+
+    def _what(self) -> tuple[str, str]:
+        """Return the kind of the next step, and what it is for people."""
+        if self._steps:
+            return "border", f"Move the border to {self.threshold:.2f}"
+        phrases = list(dict.fromkeys(found.record.phrase for found in self._found))
+        more = f" and {len(phrases) - 1} more" if len(phrases) > 1 else ""
+        return "run", f"Find “{phrases[0]}”{more}" if phrases and phrases[0] else "Find objects"
+
+    def _commit(self, kind: str, text: str, detail: Mapping[str, Any] | None) -> bool:
+        with self.objects.painting(self._placement.index):
+            change = self._draft.commit()
             if self._moved_since_commit:  # captions stay behind while a border is dragged
                 for found in self._found:
                     self.objects.put(_entries(found))
         self._moved_since_commit = False
         self._steps[self.threshold] = self._shapes()
         self._forget_passing_parts()
-        return changed
+        if change is not None:
+            self.objects.record([change], Action(kind, text, (), self.labels, dict(detail or {})))
+        return change is not None
 
     def _shapes(self) -> list[Shape]:
         return [found.shape for found in self._found]
@@ -255,6 +308,13 @@ def _entries(found: FoundObject, known: Callable[[int], Entry | None] | None = N
         here = Spot(within, point=point, score=score, iou=found.record.iou)
         entries.append(Entry(replace(found.record, label=label, score=score), {spot.index: here}))
     return entries
+
+
+def _renumbered(found: FoundObject, labels: tuple[int, ...]) -> FoundObject:
+    """Give the parts of a mask other labels, in place."""
+    found.shape = replace(found.shape, labels=labels)
+    found.memory = replace(found.memory, labels=labels)
+    return found
 
 
 def _remember(memory: Shape, shape: Shape) -> Shape:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sa2va.annotation import ObjectRecord
+from napari_sa2va.annotation.actions import Action
 from napari_sa2va.annotation.painting import shifted
 from napari_sa2va.annotation.records import now
-from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.viewer.crop import pasted
 from napari_sa2va.viewer.entries import (
     NOWHERE,
@@ -20,16 +21,19 @@ from napari_sa2va.viewer.entries import (
     is_empty,
     joined,
 )
-from napari_sa2va.viewer.history import add_step
 from napari_sa2va.viewer.navigation import may_show
 from napari_sa2va.viewer.repainting import Repainting
 from napari_sa2va.viewer.stamps import PlaneChange, Stamp, gained
 from napari_sa2va.viewer.store import cannot_write, place_of, whole_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
+    from napari_sa2va.annotation.actions import Where
     from napari_sa2va.annotation.packed import PackedMask
+    from napari_sa2va.annotation.painting import Box, Shape
     from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.viewer.edits import Edit
     from napari_sa2va.viewer.objects import LabelObjects
@@ -63,15 +67,27 @@ class TrackRun:
         Whether masks take the pixels of labels that were there before.
     model : str
         Name of the model, for the records.
+    into : sequence of int
+        Labels of objects that are there already, one a mask: in each plane that comes, the mask
+        takes the place of what the object was there. New objects if left out.
     """
 
     def __init__(
-        self, objects: LabelObjects, stack: StackSnapshot, *, replace: bool, model: str
+        self,
+        objects: LabelObjects,
+        stack: StackSnapshot,
+        *,
+        replace: bool,
+        model: str,
+        into: Sequence[int] = (),
     ) -> None:
         self.objects = objects
         self._stack = stack
         self._replace = replace
         self._model = model
+        self._into = tuple(into)
+        self._unsaved: list[Where] = []  # boxes that no log has yet
+        self._overlapping: dict[int, Sequence[PackedMask]] = {}
         self._data = objects.labels.data
         self._found: list[Entry] = []
         self._painted: dict[PlaneIndex, list[PlaneChange]] = {}  # since the run began
@@ -116,6 +132,8 @@ class TrackRun:
             The layer is gone.
         """
         self._check()
+        if self._into:
+            return self._begin_again()
         kept = []
         for entry, (phrase, _) in zip(self._found, found, strict=False):
             if entry.record.phrase != phrase or not self.objects.knows(entry):
@@ -141,6 +159,19 @@ class TrackRun:
             self._painted.clear()
         self.objects.put(made)
         return tuple(entry.record.label for entry in self._found)
+
+    def _begin_again(self) -> tuple[int, ...]:
+        """Take up objects that are there already."""
+        entries = [self.objects.entry(label) for label in self._into]
+        gone = [label for label, e in zip(self._into, entries, strict=True) if e is None]
+        locked = [label for label in self._into if self.objects.locked(label)]
+        if gone or locked:
+            why = f"{gone[0]} is not there any more" if gone else f"{locked[0]} is locked"
+            raise InvalidInput(f"Object {why}, so it cannot be followed.")
+        self._found = [entry for entry in entries if entry is not None]
+        for entry in self._found:
+            entry.axis = self._stack.axis.axis
+        return self._into
 
     def add(
         self,
@@ -184,8 +215,9 @@ class TrackRun:
             if mask.area
         ]
         earlier = self._painted.get(plane, [])
+        former = [e.spots[plane].box for e in self._found if self._into and plane in e.spots]
         box = NOWHERE
-        for other in [*(change.box for change in earlier), *(shape.box for shape in shapes)]:
+        for other in [*(c.box for c in earlier), *(shape.box for shape in shapes), *former]:
             box = joined(box, other)
         if not is_empty(box):
             box = whole_chunks(self._data, plane, box)
@@ -194,6 +226,8 @@ class TrackRun:
                 region = self._data[where]
                 in_memory = isinstance(self._data, np.ndarray)  # a view: painting is writing
                 region = region if in_memory else np.array(region)
+                if not self._replace and self._overlaps(region, box, shapes):
+                    self._overlapping[index] = masks
                 stamps = self._repainting(plane).paint(region, box, shapes)
                 self._record(plane, stamps)
                 if stamps and not in_memory:
@@ -206,6 +240,11 @@ class TrackRun:
                 inside = region[shifted(shape.box, (box[0].start, box[1].start))] == label
                 entries[label].found(plane, shape.box, inside)
             self.objects.tally(plane, gained(stamps))
+            if stamps:
+                here = indexed(plane, box)
+                self._unsaved.append(
+                    tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in here)
+                )
             self._unseen = self._unseen or (bool(stamps) and may_show(self.objects.view, plane))
         self._note(plane, ious, scores, present, flags)
 
@@ -221,34 +260,80 @@ class TrackRun:
             self.objects.labels.refresh(extent=False, thumbnail=False, highlight=False)
         return True
 
-    def commit(self) -> bool:
+    def found_so_far(self) -> None:
+        """Have the log keep what was added, though the run goes on: it may end badly."""
+        if self._unsaved and not self.lost:
+            touched, self._unsaved = tuple(self._unsaved), []
+            self.objects.write()
+            self.objects.done.emit(Action("frames", "Followed so far", touched, self.labels))
+
+    @property
+    def overlapped(self) -> tuple[int, ...]:
+        """Numbers of the frames where earlier objects kept pixels that a mask covers, too."""
+        return tuple(sorted(self._overlapping))
+
+    def overwrite(self) -> bool:
+        """Give the masks the pixels that earlier objects kept, as one more undo step."""
+        overlapping, self._overlapping, self._replace = self._overlapping, {}, True
+        with self.objects.painting():
+            for index, masks in overlapping.items():
+                plane = self._stack.placement(index).index
+                spots = [entry.spots.get(plane) for entry in self._found]
+                told = [
+                    (math.nan,) * 3 if s is None else (s.iou, s.score, s.presence) for s in spots
+                ]
+                flags = [() if s is None else s.flags for s in spots]
+                ious, scores, present = zip(*told, strict=True)
+                self.add(index, masks, ious, scores, present, flags)
+            self.refresh()
+        return self._commit("overwrite", "Overwrite what overlaps", None)
+
+    def commit(self, detail: Mapping[str, Any] | None = None) -> bool:
         """Make what was added since the last commit one undo step; return whether anything was.
 
         Its pixels are in the layer already, so this takes no time. Returns False, too, when the
         layer is gone.
+
+        Parameters
+        ----------
+        detail : mapping, optional
+            What a log should keep of the run, fit for JSON.
 
         Raises
         ------
         NoUndo
             This version of napari has another undo history. The labels stay.
         """
+        named = ", ".join(dict.fromkeys(entry.record.phrase for entry in self._found))
+        text = f"Follow “{named}”" if named.strip(", ") else "Follow objects"
+        return self._commit("track", text, detail)
+
+    def _commit(self, kind: str, text: str, detail: Mapping[str, Any] | None) -> bool:
         changes = sorted(
             (change for change in self._changes.values() if change.stamps),
             key=lambda change: change.plane[self._stack.axis.axis] or 0,
         )
         noted, self._changes, self._noted = self._noted, {}, []
+        touched, self._unsaved = tuple(self._unsaved), []
         if not changes or self.lost:
             return False
 
-        def replayed(change: PlaneChange, more: dict[int, int], undoing: bool) -> None:
-            if noted and noted[0].withdrawn != undoing:
-                for spot in noted:
-                    spot.withdrawn = undoing
-            self.objects.replayed(change, more, undoing)
+        def heard(undoing: bool) -> None:
+            for spot in noted:
+                spot.withdrawn = undoing
 
-        with self.objects.painting():
-            add_step(self.objects.labels, changes, replayed)
+        action = Action(kind, text, touched, self.labels, dict(detail or {}))
+        self.objects.record(changes, action, heard)
         return True
+
+    def _overlaps(self, region: NDArray[Any], box: Box, shapes: Sequence[Shape]) -> bool:
+        """Whether masks cover pixels of others that they would take under another rule."""
+        kept = [0, *(e.record.label for e in self._found), *self.objects.locked_labels]
+        origin = box[0].start, box[1].start
+        return any(
+            not np.isin(region[shifted(shape.box, origin)][shape.parts > 0], kept).all()
+            for shape in shapes
+        )
 
     # --- one frame ---
 
@@ -259,6 +344,8 @@ class TrackRun:
             own=[entry.record.label for entry in self._found],
             replace=self._replace,
             users=[found for edit in self._edits if (found := edit.painted_in(plane))],
+            anew=self._into,
+            locked=self.objects.locked_labels,
         )
 
     def _record(self, plane: PlaneIndex, stamps: list[Stamp]) -> None:

@@ -12,7 +12,6 @@ from napari_sa2va.viewer.labels import (
     highest_label,
     own_labels,
     pixel_area,
-    record_change,
     suitable_targets,
 )
 from napari_sa2va.viewer.source import snapshot
@@ -64,22 +63,6 @@ def test_a_target_that_cannot_be_written_is_refused() -> None:
             check_target(Labels(data), placement)
     with pytest.raises(InvalidInput, match=r"\(20, 31\)"):
         check_target(Labels(np.zeros((20, 31), dtype=int)), placement)
-
-
-def test_a_change_is_one_undo_step() -> None:
-    labels = Labels(np.zeros((4, 10, 12), dtype=np.int32))
-    values = np.zeros((5, 6), dtype=np.int32)
-    values[1:3, 2:4] = 7
-    values[4, 5] = 8
-    assert record_change(labels, (2, slice(3, 8), slice(4, 10)), values)
-    assert labels.data[2, 4, 6] == 7
-    assert labels.data[2, 7, 9] == 8
-    assert np.count_nonzero(labels.data) == 5
-    labels.undo()
-    assert not labels.data.any()
-    labels.redo()
-    assert np.count_nonzero(labels.data) == 5
-    assert not record_change(labels, (2, slice(3, 8), slice(4, 10)), values)
 
 
 @pytest.mark.parametrize(
