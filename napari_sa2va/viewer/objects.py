@@ -6,7 +6,6 @@ Whatever happens to them is a step of one time-line, napari's undo history of th
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,22 +13,20 @@ from psygnal import Signal
 
 from napari_sa2va.annotation.actions import Action
 from napari_sa2va.annotation.painting import check_room
-from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.book import Book
 from napari_sa2va.viewer.captions import CaptionLayer, captions_in
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import axes_of, indexed, is_empty
-from napari_sa2va.viewer.history import HistoryWatch, action_of, add_step, forget_step, steps_of
+from napari_sa2va.viewer.history import HistoryWatch, forget_step
 from napari_sa2va.viewer.labels import highest_label, pixel_area
 from napari_sa2va.viewer.locks import mend_step
 from napari_sa2va.viewer.navigation import nearest_plane, plane_in_view
 from napari_sa2va.viewer.rows import WrittenRows
-from napari_sa2va.viewer.selective_undo import last_effect
-from napari_sa2va.viewer.steps import Step
 from napari_sa2va.viewer.survey import survey
+from napari_sa2va.viewer.timeline import TimeLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from napari.layers import Labels
     from numpy.typing import NDArray
@@ -39,13 +36,12 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.painting import Box
     from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.viewer.entries import Entry
-    from napari_sa2va.viewer.stamps import PlaneChange
 
 # So many planes are counted again when napari says no more than that something changed.
 _FEW_PLANES: Final = 20
 
 
-class LabelObjects:
+class LabelObjects(TimeLine):
     """The objects of one Labels layer.
 
     A label that loses its last pixel, by an undo or an eraser, loses its row and its caption, and
@@ -63,8 +59,6 @@ class LabelObjects:
         It was just made: reading it would be in vain.
     """
 
-    done = Signal(object)
-    """An `Action` is completed; told before `changed`, so that a log has it before anybody sees."""
     changed = Signal()
     """Rows came, went or were measured anew."""
     refused = Signal(str)
@@ -75,21 +69,17 @@ class LabelObjects:
     """A list of `Edit`: the user painted, or a script did by ``data_setitem``."""
 
     def __init__(self, viewer: Any, labels: Labels, *, empty: bool = False) -> None:
-        self.labels = labels
+        self._highest_painted, entries = (0, {}) if empty else survey(labels)
+        super().__init__(labels, Book(labels, entries))
         self.viewer = viewer
         self.captions = CaptionLayer(viewer, labels)
         self.show_captions = True
         self._rows = WrittenRows(labels)
         self._held = 0
         self._unwritten = False
-        self._highest_painted, entries = (0, {}) if empty else survey(labels)
-        self._book = Book(labels, entries)
         self._shape = tuple(labels.data.shape)
-        self._quiet = False
         self._pending: list[Edit] = []
         self._restored: list[tuple[Any, Any]] = []
-        self._row_news = False
-        self._replays: dict[PlaneChange, dict[bool, dict[int, int]]] = {}
         self._history = HistoryWatch(labels)
         self._view_known = False
         self._view: PlaneIndex | None = None
@@ -143,15 +133,6 @@ class LabelObjects:
             return None
         return entry.point_in(nearest_plane(self.viewer, self.labels, entry.planes))
 
-    def locked(self, label: int) -> bool:
-        """Whether the pixels of an object must not change."""
-        return label in self._book.locked
-
-    @property
-    def locked_labels(self) -> frozenset[int]:
-        """All labels whose pixels must not change."""
-        return self._book.locked
-
     def pixels_of(self, label: int, plane: PlaneIndex) -> tuple[Box, NDArray[np.bool_]] | None:
         """Return a box of a plane and which of its pixels an object has; None if it has none.
 
@@ -174,157 +155,6 @@ class LabelObjects:
     def pixel_area(self, plane: PlaneIndex) -> tuple[float, str]:
         """Return the area of a pixel of a plane, and its unit."""
         return pixel_area(self.labels, axes_of(plane))
-
-    # --- the time-line ---
-
-    @contextmanager
-    def step(
-        self,
-        kind: str,
-        text: str,
-        *,
-        labels: Sequence[int] = (),
-        detail: Mapping[str, Any] | None = None,
-    ) -> Iterator[Step]:
-        """Do something to objects as one step, to be undone and redone as a whole.
-
-        When the block ends, the step is in napari's undo history, `done` was told, and rows and
-        captions are written. If it raises, what was painted is taken back. A step without any
-        effect leaves nothing.
-
-        Parameters
-        ----------
-        kind, text, labels, detail
-            As in `Action`.
-
-        Yields
-        ------
-        Step
-            Takes what is to be done.
-        """
-        step = Step(self.labels.data, self._book, self._book.locked)
-        try:
-            with self.quiet():
-                yield step
-        except BaseException:
-            step.take_back()
-            raise
-        if not step.effective:
-            return
-        for plane, found in step.settle().items():
-            self._book.count_of(plane, found)
-        adopted = step.adopted
-
-        def heard(undoing: bool) -> None:
-            step.set_fields(undone=undoing)
-            if undoing:
-                self._book.drop(entry.record.label for entry in adopted)
-            else:
-                self._book.put(adopted)
-            self._row_news = True
-
-        action = Action(kind, text, (), tuple(labels), dict(detail or {}))
-        rows = heard if step.fields or adopted else None
-        self.record(step.changes, action, rows, fields=step.fields)
-
-    def record(
-        self,
-        changes: Sequence[PlaneChange],
-        action: Action,
-        heard: Callable[[bool], None] | None = None,
-        fields: Mapping[int, Any] | None = None,
-    ) -> None:
-        """Make changes that are in the data and the book already one step of the time-line.
-
-        Parameters
-        ----------
-        changes : sequence of PlaneChange
-            At most one a plane.
-        action : Action
-            What they are; boxes that they touch are added.
-        heard, fields
-            As in `history.add_step`.
-
-        Raises
-        ------
-        NoUndo
-            This version of napari has another undo history. What was done stays, and is told.
-        """
-        touched = tuple(_where(change) for change in changes)
-        action = replace(action, touched=(*action.touched, *touched))
-        try:
-            with self.quiet():
-                add_step(self.labels, changes, self.replayed, heard, action, fields)
-        finally:
-            self._book.measure()
-            self.tell(action)
-            if changes:
-                with self.quiet():
-                    self.labels.refresh(extent=False, thumbnail=False, highlight=False)
-
-    def tell(self, action: Action) -> None:
-        """Say that something is completed: `done` first, then rows and captions."""
-        self.done.emit(action)
-        self.show()
-
-    def undo(self) -> bool:
-        """Take back the last step, whatever layer is active; return whether there was one."""
-        there = bool(steps_of(self.labels))
-        if there:
-            self.labels.undo()
-        return there
-
-    def redo(self) -> bool:
-        """Make the step again that was taken back last; return whether there was one."""
-        there = bool(steps_of(self.labels, undone=True))
-        if there:
-            self.labels.redo()
-        return there
-
-    @property
-    def undo_text(self) -> str:
-        """What `undo` would take back; empty for nothing."""
-        return _text(steps_of(self.labels))
-
-    @property
-    def redo_text(self) -> str:
-        """What `redo` would make again; empty for nothing."""
-        return _text(steps_of(self.labels, undone=True))
-
-    def undo_object(self, label: int) -> bool:
-        """Take back what the last step did to one object, as a step of its own.
-
-        Pixels that are not as that step left them stay. Called again, it goes one step further
-        back.
-
-        Returns
-        -------
-        bool
-            Whether there was anything to take back.
-
-        Raises
-        ------
-        InvalidInput
-            The object is locked.
-        """
-        effect = last_effect(steps_of(self.labels), label)
-        if effect is None:
-            return False
-        if self.locked(label) and "locked" not in effect.fields:
-            raise InvalidInput(f"Object {label} is locked. Unlock it to change it.")
-        text = f"Take back for {label}: {effect.text}"
-        with self.step("undo_object", text, labels=(label,), detail=effect.mark) as step:
-            for plane, box, where, before, after in effect.pixels(self._axes(label)):
-                region = np.asarray(self.labels.data[indexed(plane, box)])
-                untouched = where & (region == after)
-                for value in np.unique(before[untouched]).tolist():
-                    step.paint(plane, box, untouched & (before == value), int(value))
-            step.change(label, **effect.fields)
-        return True
-
-    def _axes(self, label: int) -> tuple[int, int]:
-        entry = self._book.entries.get(label)
-        return entry.axes if entry is not None else axes_of((None,) * 2)
 
     # --- changes ---
 
@@ -363,15 +193,6 @@ class LabelObjects:
         self._book.count(planes)
         self._measure()
 
-    @contextmanager
-    def quiet(self) -> Iterator[None]:
-        """Take no event of the layer for an edit of the user's."""
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
-
     def tally(self, plane: PlaneIndex, gained: dict[int, int]) -> None:
         """Note how many pixels labels gained or lost in a plane, without reading it.
 
@@ -379,10 +200,6 @@ class LabelObjects:
         """
         self._book.tally(plane, gained)
         self._unwritten = True
-
-    def replayed(self, change: PlaneChange, gained: dict[int, int], undoing: bool) -> None:
-        """Hear of an undo or redo of a `PlaneChange`, just before its pixels are written."""
-        self._replays.setdefault(change, {})[undoing] = gained
 
     # --- writing out ---
 
@@ -539,21 +356,7 @@ class LabelObjects:
         self.tell(Action("replaced", "Replace the labels", (everywhere,)))
 
 
-def _where(change: PlaneChange) -> Where:
-    """Return the box of a change in the layer's data."""
-    index = indexed(change.plane, change.box)
-    return tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in index)
-
-
 def _whole(plane: PlaneIndex, shape: Sequence[int]) -> Where:
     """Return the box of a whole plane in the layer's data."""
     sides = zip(plane, shape, strict=True)
     return tuple(slice(0, int(n)) if at is None else slice(at, at + 1) for at, n in sides)
-
-
-def _text(steps: list[list[Any]]) -> str:
-    """Return what the next of some steps is, for people."""
-    if not steps:
-        return ""
-    action = action_of(steps[-1])
-    return "Paint" if action is None else action.text

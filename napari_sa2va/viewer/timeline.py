@@ -1,0 +1,237 @@
+"""The time-line of a layer: napari's undo history, in which our steps stand among its strokes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_sa2va.annotation.actions import Action
+from napari_sa2va.errors import InvalidInput
+from napari_sa2va.viewer.entries import axes_of, indexed
+from napari_sa2va.viewer.history import action_of, add_step, steps_of
+from napari_sa2va.viewer.selective_undo import last_effect
+from napari_sa2va.viewer.steps import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from napari.layers import Labels
+
+    from napari_sa2va.annotation.actions import Where
+    from napari_sa2va.viewer.book import Book
+    from napari_sa2va.viewer.stamps import PlaneChange
+
+
+class TimeLine:
+    """What `LabelObjects` does step by step, and takes back.
+
+    Parameters
+    ----------
+    labels : Labels
+        The layer.
+    book : Book
+        Its objects.
+    """
+
+    done = Signal(object)
+    """An `Action` is completed; told before rows are shown, so that a log has it first."""
+
+    def __init__(self, labels: Labels, book: Book) -> None:
+        self.labels = labels
+        self._book = book
+        self._quiet = False
+        self._row_news = False
+        self._replays: dict[PlaneChange, dict[bool, dict[int, int]]] = {}
+
+    def show(self) -> None:
+        """Write rows and captions out."""
+        raise NotImplementedError
+
+    def locked(self, label: int) -> bool:
+        """Whether the pixels of an object must not change."""
+        return label in self._book.locked
+
+    @property
+    def locked_labels(self) -> frozenset[int]:
+        """All labels whose pixels must not change."""
+        return self._book.locked
+
+    @contextmanager
+    def step(
+        self,
+        kind: str,
+        text: str,
+        *,
+        labels: Sequence[int] = (),
+        detail: Mapping[str, Any] | None = None,
+    ) -> Iterator[Step]:
+        """Do something to objects as one step, to be undone and redone as a whole.
+
+        When the block ends, the step is in napari's undo history, `done` was told, and rows and
+        captions are written. If it raises, what was painted is taken back. A step without any
+        effect leaves nothing.
+
+        Parameters
+        ----------
+        kind, text, labels, detail
+            As in `Action`.
+
+        Yields
+        ------
+        Step
+            Takes what is to be done.
+        """
+        step = Step(self.labels.data, self._book, self._book.locked)
+        try:
+            with self.quiet():
+                yield step
+        except BaseException:
+            step.take_back()
+            raise
+        if not step.effective:
+            return
+        for plane, found in step.settle().items():
+            self._book.count_of(plane, found)
+        adopted = step.adopted
+
+        def heard(undoing: bool) -> None:
+            step.set_fields(undone=undoing)
+            if undoing:
+                self._book.drop(entry.record.label for entry in adopted)
+            else:
+                self._book.put(adopted)
+            self._row_news = True
+
+        action = Action(kind, text, (), tuple(labels), dict(detail or {}))
+        rows = heard if step.fields or adopted else None
+        self.record(step.changes, action, rows, fields=step.fields)
+
+    def record(
+        self,
+        changes: Sequence[PlaneChange],
+        action: Action,
+        heard: Callable[[bool], None] | None = None,
+        fields: Mapping[int, Any] | None = None,
+    ) -> None:
+        """Make changes that are in the data and the book already one step of the time-line.
+
+        Parameters
+        ----------
+        changes : sequence of PlaneChange
+            At most one a plane.
+        action : Action
+            What they are; boxes that they touch are added.
+        heard, fields
+            As in `history.add_step`.
+
+        Raises
+        ------
+        NoUndo
+            This version of napari has another undo history. What was done stays, and is told.
+        """
+        touched = tuple(_where(change) for change in changes)
+        action = replace(action, touched=(*action.touched, *touched))
+        try:
+            with self.quiet():
+                add_step(self.labels, changes, self.replayed, heard, action, fields)
+        finally:
+            self._book.measure()
+            self.tell(action)
+            if changes:
+                with self.quiet():
+                    self.labels.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def tell(self, action: Action) -> None:
+        """Say that something is completed: `done` first, then rows and captions."""
+        self.done.emit(action)
+        self.show()
+
+    def undo(self) -> bool:
+        """Take back the last step, whatever layer is active; return whether there was one."""
+        there = bool(steps_of(self.labels))
+        if there:
+            self.labels.undo()
+        return there
+
+    def redo(self) -> bool:
+        """Make the step again that was taken back last; return whether there was one."""
+        there = bool(steps_of(self.labels, undone=True))
+        if there:
+            self.labels.redo()
+        return there
+
+    @property
+    def undo_text(self) -> str:
+        """What `undo` would take back; empty for nothing."""
+        return _text(steps_of(self.labels))
+
+    @property
+    def redo_text(self) -> str:
+        """What `redo` would make again; empty for nothing."""
+        return _text(steps_of(self.labels, undone=True))
+
+    def undo_object(self, label: int) -> bool:
+        """Take back what the last step did to one object, as a step of its own.
+
+        Pixels that are not as that step left them stay. Called again, it goes one step further
+        back.
+
+        Returns
+        -------
+        bool
+            Whether there was anything to take back.
+
+        Raises
+        ------
+        InvalidInput
+            The object is locked.
+        """
+        effect = last_effect(steps_of(self.labels), label)
+        if effect is None:
+            return False
+        if self.locked(label) and "locked" not in effect.fields:
+            raise InvalidInput(f"Object {label} is locked. Unlock it to change it.")
+        text = f"Take back for {label}: {effect.text}"
+        with self.step("undo_object", text, labels=(label,), detail=effect.mark) as step:
+            for plane, box, where, before, after in effect.pixels(self._axes(label)):
+                region = np.asarray(self.labels.data[indexed(plane, box)])
+                untouched = where & (region == after)
+                for value in np.unique(before[untouched]).tolist():
+                    step.paint(plane, box, untouched & (before == value), int(value))
+            step.change(label, **effect.fields)
+        return True
+
+    def _axes(self, label: int) -> tuple[int, int]:
+        entry = self._book.entries.get(label)
+        return entry.axes if entry is not None else axes_of((None,) * 2)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Take no event of the layer for an edit of the user's."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    def replayed(self, change: PlaneChange, gained: dict[int, int], undoing: bool) -> None:
+        """Hear of an undo or redo of a `PlaneChange`, just before its pixels are written."""
+        self._replays.setdefault(change, {})[undoing] = gained
+
+
+def _where(change: PlaneChange) -> Where:
+    """Return the box of a change in the layer's data."""
+    index = indexed(change.plane, change.box)
+    return tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in index)
+
+
+def _text(steps: list[list[Any]]) -> str:
+    """Return what the next of some steps is, for people."""
+    if not steps:
+        return ""
+    action = action_of(steps[-1])
+    return "Paint" if action is None else action.text
