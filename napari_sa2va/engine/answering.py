@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_sa2va.engine.events import MaskFound, QuestionDone, TextChunk
+from napari_sa2va.engine.regions import in_frame, view_of
 from napari_sa2va.model.results import SegmentPart, TextPart
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_sa2va.engine.events import Event
@@ -40,20 +40,29 @@ def ask(
 
     Raises
     ------
+    InvalidInput
+        If a region cannot be pointed out.
     Cancelled
         If `cancelled` was set meanwhile.
     """
-    regions = np.stack([mask.unpack() for mask in question.regions]) if question.regions else None
-    for part in model.ask(image, question.text, regions, cancelled):
+    view = view_of(
+        image,
+        question,
+        takes_regions=model.capabilities.regions,
+        token_side=model.config.token_side,
+    )
+    size = (image.shape[0], image.shape[1])
+    for part in model.ask(view.image, view.text, view.regions, cancelled):
         if isinstance(part, TextPart):
             yield TextChunk(index, part.text)
         elif isinstance(part, SegmentPart):
             segment = part.segment
+            mask, logits = in_frame(view, size, segment.mask, segment.logits)
             yield MaskFound(
                 index,
                 segment.phrase or question.phrase or "",
-                segment.mask,
-                segment.logits,
+                mask,
+                logits,
                 segment.iou,
                 segment.mean_probability,
             )
@@ -65,4 +74,5 @@ def ask(
                 len(part.segments),
                 part.unknown_words,
                 part.complete,
+                view.looked,
             )

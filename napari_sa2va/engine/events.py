@@ -83,7 +83,8 @@ class MaskFound:
         At the frame's size.
     logits : ndarray of float32, shape (s, s)
         The mask's logits at SAM2's resolution: resize bilinearly to the frame's size and compare
-        with ``log(p / (1 - p))`` to move the border to probability ``p``.
+        with ``log(p / (1 - p))`` to move the border to probability ``p``. Where the model looked
+        at a part of the frame, of the frame's size.
     iou : float
         SAM2's own estimate of the mask's IoU, 0 to 1.
     score : float
