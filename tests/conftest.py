@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # nor download.
 _SETTINGS = tempfile.mkdtemp(prefix="napari-sa2va-tests-")
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS) / "settings.yaml")
+os.environ["NAPARI_SA2VA_DATA_FOLDER"] = str(Path(_SETTINGS) / "data")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HOME"] = str(Path(_SETTINGS) / "huggingface")

@@ -1,0 +1,182 @@
+"""The label array of a session: zarr format 3, of which a chunk at a time is in memory.
+
+zarr's LocalStore (3.1) writes a chunk to a file beside and then renames it: a process that is
+killed leaves each chunk as it was or as it should be. It does not call fsync, so a power failure
+may leave an empty file under the right name: `ZarrLabels.sync` calls it, before anything says that
+the chunks are there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_sa2va.annotation.session.about import LabelsInfo
+    from napari_sa2va.annotation.session.pixels import Patch
+
+    Chunk = tuple[int, ...]
+
+_TILE: Final = 1024
+_MOST_HELD: Final = 1 << 27
+
+
+class ArrayDamaged(OSError):
+    """What is on the disk is not as it was written."""
+
+
+class MemoryLabels:
+    """An array in memory that patches are written into."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+
+    def write(self, patch: Patch) -> None:
+        """Write a patch."""
+        self.array[patch.where] = patch.values
+
+
+class ZarrLabels:
+    """An array on the disk that patches are written into.
+
+    Parameters
+    ----------
+    path : Path
+        As `create_array` made it.
+
+    Raises
+    ------
+    ArrayDamaged
+        It is not as it was written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.array = open_array(path, mode="r+")
+        self._held: dict[Chunk, NDArray[Any]] = {}
+        self._bytes = 0
+        self._unsynced: set[Chunk] = set()
+
+    def write(self, patch: Patch) -> None:
+        """Write a patch; it is on the disk after `sync`."""
+        for chunk in self._chunks(patch.where):
+            held = self._chunk(chunk)
+            into, of = [], []
+            for side, at, size in zip(patch.where, chunk, self.array.chunks, strict=True):
+                first, end = max(side.start, at * size), min(side.stop, (at + 1) * size)
+                into.append(slice(first - at * size, end - at * size))
+                of.append(slice(first - side.start, end - side.start))
+            held[tuple(into)] = patch.values[tuple(of)]
+
+    def sync(self) -> None:
+        """Have the system put all that was written on the disk."""
+        self._flush()
+        for chunk in self._unsynced:
+            # As zarr's format 3 names chunks by default; chunks of zeros have no file.
+            _fsync(self.path.joinpath("c", *map(str, chunk)))
+        if sys.platform != "win32":  # where folders cannot be opened
+            for folder in {
+                self.path.joinpath("c", *map(str, chunk[:-1])) for chunk in self._unsynced
+            }:
+                _fsync(folder)
+        self._unsynced.clear()
+
+    def _chunks(self, where: tuple[slice, ...]) -> Iterator[Chunk]:
+        ranges = (
+            range(side.start // size, -(-side.stop // size))
+            for side, size in zip(where, self.array.chunks, strict=True)
+        )
+        return itertools.product(*ranges)
+
+    def _chunk(self, chunk: Chunk) -> NDArray[Any]:
+        held = self._held.get(chunk)
+        if held is None:
+            if self._bytes > _MOST_HELD:
+                self._flush()
+            held = self._held[chunk] = np.array(read(self.array, self._place(chunk)))
+            self._bytes += held.nbytes
+        return held
+
+    def _place(self, chunk: Chunk) -> tuple[slice, ...]:
+        sizes = zip(chunk, self.array.chunks, self.array.shape, strict=True)
+        return tuple(slice(at * size, min((at + 1) * size, end)) for at, size, end in sizes)
+
+    def _flush(self) -> None:
+        for chunk, values in self._held.items():
+            self.array[self._place(chunk)] = values
+        self._unsynced.update(self._held)
+        self._held.clear()
+        self._bytes = 0
+
+
+def create_array(path: Path, labels: LabelsInfo) -> None:
+    """Make an array of zeros, which take no room on the disk.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    import zarr  # takes a third of a second to import
+
+    shape = labels.shape
+    names = [str(name) for name in labels.shown.get("axis_labels", ())]
+    zarr.create_array(
+        store=path,
+        shape=shape,
+        dtype=np.dtype(labels.dtype),
+        chunks=(*(1 for _ in shape[:-2]), *(max(1, min(n, _TILE)) for n in shape[-2:])),
+        fill_value=0,
+        zarr_format=3,
+        dimension_names=names if len(names) == len(shape) else None,
+    )
+
+
+def open_array(path: Path, mode: Any = "r") -> Any:
+    """Open what `create_array` made.
+
+    Raises
+    ------
+    ArrayDamaged
+        If it is not there, or not as it was written.
+    """
+    import zarr
+
+    try:
+        return zarr.open_array(store=path, mode=mode)
+    except (OSError, ValueError, KeyError, TypeError) as error:  # zarr's own words for all that
+        raise ArrayDamaged(f"{path} cannot be opened ({error!r})") from error
+
+
+def read(array: Any, where: Any) -> NDArray[Any]:
+    """Read a part of what `open_array` opened.
+
+    Raises
+    ------
+    ArrayDamaged
+        A chunk cannot be read.
+    """
+    try:
+        return np.asarray(array[where])
+    except Exception as error:  # each of zarr's codecs has its own
+        raise ArrayDamaged(f"{array.store} cannot be read ({error!r})") from error
+
+
+def _fsync(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,343 @@
+"""A session that is being written: a folder that holds all that happened, whenever the lights go.
+
+An action goes to the log first, with all that is so after it. The label array, the table and
+`session.json` follow now and then, from the log alone (`Session.fold`): what they lack can be had
+from the log, and an array that is ahead of `session.json` does no harm, since the log says what
+is so and not what changes.
+
+Older lines move to `history.jsonl` whole, so that opening a session takes no longer the older it
+is, and yet everything can be rebuilt and every request asked again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_sa2va.annotation.records import now
+from napari_sa2va.annotation.session.arrays import ZarrLabels, create_array
+from napari_sa2va.annotation.session.errors import CannotRecord, SessionDamaged
+from napari_sa2va.annotation.session.files import (
+    FIRST_ARRAY,
+    HISTORY,
+    LOCK,
+    LOG,
+    SUFFIX,
+    Head,
+    read_head,
+    write_head,
+    write_table,
+)
+from napari_sa2va.annotation.session.lock import SessionLock
+from napari_sa2va.annotation.session.log import LogEntry, LogWriter, read_lines
+from napari_sa2va.annotation.session.state import BEGUN, Rows, replaced_by
+from napari_sa2va.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from napari_sa2va.annotation.conversation import Turn
+    from napari_sa2va.annotation.records import ObjectRecord
+    from napari_sa2va.annotation.session.about import About, LabelsInfo
+
+_LONG_LOG: Final = 1 << 24
+"""Bytes of log from which on what is folded moves to the history."""
+
+
+class Session:
+    """The one writer of a session; made by `create_session` or `open_session`.
+
+    `append` belongs to one thread, `fold` may run in another.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    long_log : int
+        Bytes of log from which on what is folded moves to the history.
+
+    Raises
+    ------
+    SessionInUse
+        Another process, or another viewer of this one, writes it.
+    SessionDamaged
+        It cannot be gone on with as it is.
+    OSError
+        It cannot be written.
+    """
+
+    def __init__(self, path: Path, *, long_log: int = _LONG_LOG) -> None:
+        self.path = path
+        self._long_log = long_log
+        self._lock = SessionLock(path / LOCK)
+        try:
+            self._head = read_head(path)
+            self.n = self._head.rows.n
+            self._writer = LogWriter(path / LOG, self._good_bytes())
+        except BaseException:
+            self._lock.release()
+            raise
+        self._folded = self._unfolded_from()
+        self._writing = threading.Lock()
+        self._folding = threading.Lock()
+        self._closed = False
+
+    @property
+    def about(self) -> About:
+        """Which image and layer, as noted last."""
+        return self._head.about
+
+    @property
+    def folded(self) -> int:
+        """The number of the last entry that the label array has."""
+        return self._head.rows.n
+
+    def append(
+        self,
+        kind: str,
+        text: str = "",
+        *,
+        labels: Sequence[int] = (),
+        boxes: Sequence[Mapping[str, Any]] = (),
+        rows: Mapping[int, ObjectRecord | None] | None = None,
+        turns: tuple[int, Sequence[Turn]] | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> LogEntry:
+        """Write an entry into the log; it is on the disk when this returns.
+
+        Parameters
+        ----------
+        kind, text, labels, boxes, rows, detail
+            As in `LogEntry`.
+        turns : (int, sequence of Turn), optional
+            New turns of the conversation, and which turn they begin at.
+
+        Raises
+        ------
+        CannotRecord
+            The disk refuses. The log is as it was, and can be tried again.
+        """
+        entry = LogEntry(
+            self.n + 1,
+            now(),
+            kind,
+            text,
+            tuple(labels),
+            tuple(boxes),
+            rows or {},
+            0 if turns is None else turns[0],
+            None if turns is None else tuple(turns[1]),
+            detail or {},
+        )
+        with self._writing:
+            try:
+                self._writer.append(entry)
+            except OSError as error:
+                raise cannot_record(self.path, error) from error
+            self.n = entry.n
+        return entry
+
+    def fold(self, about: About | None = None) -> None:
+        """Bring label array, table and `session.json` in line with the log.
+
+        Parameters
+        ----------
+        about : About, optional
+            What layer and image are called now, and where they lie.
+
+        Raises
+        ------
+        CannotRecord
+            The disk refuses; the log is untouched.
+        """
+        with self._folding:
+            if self._closed:
+                return
+            try:
+                self._fold(about)
+            except (OSError, InvalidInput) as error:
+                raise cannot_record(self.path, error) from error
+
+    def close(self, about: About | None = None) -> None:
+        """Fold for the last time, and let others write.
+
+        Raises
+        ------
+        CannotRecord
+            The disk refuses. Others may write all the same; the log has everything.
+        """
+        try:
+            self.fold(about)
+        finally:
+            with self._folding, self._writing:
+                self._closed = True
+                self._writer.close()
+                self._lock.release()
+
+    def _good_bytes(self) -> int:
+        """Return where the log ends, less what was being written when the process was killed."""
+        good = 0
+        for line in read_lines(self.path / LOG):
+            if line.entry is None:
+                if line.last:
+                    break
+                raise SessionDamaged(f"A line of {self.path / LOG} is damaged.")
+            good = line.end
+            self.n = max(self.n, line.entry.n)
+        return good
+
+    def _unfolded_from(self) -> int:
+        """Return the offset of the first entry that is not folded yet."""
+        start = 0
+        for line in read_lines(self.path / LOG, end=self._writer.size):
+            if line.entry is None or line.entry.n > self._head.rows.n:
+                break
+            start = line.end
+        return start
+
+    def _fold(self, about: About | None) -> None:
+        with self._writing:
+            end = self._writer.size
+        head = self._head
+        rows = Rows(head.rows.n, dict(head.rows.records), list(head.rows.turns))
+        name, shape = head.array, (about or head.about).labels
+        changed = about is not None and about != head.about
+        if end > self._folded or not (self.path / name).exists():
+            name = self._fold_pixels(rows, end, shape)
+            changed = True
+        if changed:
+            write_table(self.path, [rows.records[label] for label in sorted(rows.records)])
+            self._head = Head(about or head.about, head.created, name, rows)
+            write_head(self.path, self._head)
+        self._folded = end
+        if name != head.array:
+            shutil.rmtree(self.path / head.array, ignore_errors=True)
+        if end > self._long_log:
+            self._move_to_history(end)
+
+    def _fold_pixels(self, rows: Rows, end: int, labels: LabelsInfo) -> str:
+        """Write what the log says since the last time; return the name of the array."""
+        name = self._head.array
+        if not (self.path / name).exists():
+            create_array(self.path / name, self._head.about.labels)
+        array = ZarrLabels(self.path / name)
+        for line in read_lines(self.path / LOG, self._folded, end):
+            entry = line.entry
+            if entry is None:
+                raise OSError(f"{LOG} is not as it was written")
+            replaced = replaced_by(entry)
+            if replaced is not None:
+                name = f"labels-{entry.n}.zarr"
+                shutil.rmtree(self.path / name, ignore_errors=True)  # of a fold that was killed
+                create_array(self.path / name, replaced)
+                array = ZarrLabels(self.path / name)
+            for patch in entry.patches():
+                array.write(patch)
+            rows.follow(entry)
+        array.sync()
+        return name
+
+    def _move_to_history(self, end: int) -> None:
+        """Move what is folded out of the log. Killed in between, it is in both."""
+        log = self.path / LOG
+        with log.open("rb") as source, (self.path / HISTORY).open("ab") as history:
+            left = end
+            while left:
+                block = source.read(min(left, 1 << 20))
+                history.write(block)
+                left -= len(block)
+            history.flush()
+            os.fsync(history.fileno())
+        with self._writing:  # what the GUI thread may wait for: the few entries since
+            with log.open("rb") as source:
+                source.seek(end)
+                rest = source.read(self._writer.size - end)
+            temporary = log.with_suffix(".tmp")
+            with temporary.open("wb") as file:
+                file.write(rest)
+                file.flush()
+                os.fsync(file.fileno())
+            self._writer.close()
+            os.replace(temporary, log)
+            self._writer = LogWriter(log, len(rest))
+            self._folded = 0
+
+
+def create_session(folder: Path, name: str, about: About, *, long_log: int = _LONG_LOG) -> Session:
+    """Make a new session in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be.
+    name : str
+        Of the session; a number is added where there is one of that name.
+    about : About
+        Which image and layer.
+    long_log : int
+        As of `Session`.
+
+    Raises
+    ------
+    CannotRecord
+        It cannot be written there.
+    """
+    temporary = folder / f".{name}-{secrets.token_hex(6)}{SUFFIX}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        images = tuple(image.seen_from(folder / name) for image in about.images)
+        about = type(about)(images, about.labels)
+        write_head(temporary, Head(about, now(), FIRST_ARRAY, Rows()))
+        path = _renamed(temporary, folder, name)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise cannot_record(folder, error) from error
+    try:
+        session = Session(path, long_log=long_log)
+    except OSError as error:
+        raise cannot_record(path, error) from error
+    session.append(BEGUN, detail=about.detail())
+    return session
+
+
+def open_session(path: Path) -> Session:
+    """Go on with a session.
+
+    Raises
+    ------
+    SessionInUse, SessionDamaged
+        As of `Session`.
+    CannotRecord
+        It cannot be written.
+    """
+    try:
+        return Session(path)
+    except OSError as error:
+        raise cannot_record(path, error) from error
+
+
+def cannot_record(path: Path, error: Exception) -> CannotRecord:
+    """Say that recording stopped, and what to do."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return CannotRecord(
+        f"The session could not be written to {path} ({reason}). You can go on working: nothing is "
+        "lost while napari is open, and recording resumes by itself as soon as the disk allows it."
+    )
+
+
+def _renamed(temporary: Path, folder: Path, name: str) -> Path:
+    """Give a folder its name, or the next one that is free."""
+    number = 1
+    while True:
+        path = folder / (f"{name}{SUFFIX}" if number == 1 else f"{name}-{number}{SUFFIX}")
+        if not path.exists():
+            with suppress(FileExistsError):
+                temporary.rename(path)
+                return path
+        number += 1
