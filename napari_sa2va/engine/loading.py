@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from napari_sa2va.engine.events import ModelLoading
 from napari_sa2va.engine.imports import uncollected
+from napari_sa2va.errors import CheckpointError
 from napari_sa2va.model.linker import load_torch_libraries
 from napari_sa2va.zoo import check_fits, resolve
+from napari_sa2va.zoo.weights import WeightsIdentity, weights_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,3 +54,26 @@ def load_model(
         from napari_sa2va.model import Sa2VA
 
     return Sa2VA.from_pretrained(folder, choice.device, choice.dtype, progress, stopped)
+
+
+def identify(
+    choice: ModelChoice, report: Callable[[ModelLoading], None], stopped: Callable[[], bool]
+) -> WeightsIdentity:
+    """Tell which weights a model on this machine has; parameters as of `load_model`.
+
+    Raises
+    ------
+    CheckpointError
+        If they cannot be read.
+    Cancelled
+        If `stopped` was true.
+    """
+
+    def progress(message: str, fraction: float) -> None:
+        report(ModelLoading(message, fraction))
+
+    folder = resolve(choice.name, download=False)
+    try:
+        return weights_identity(folder, progress, stopped)
+    except OSError as error:
+        raise CheckpointError(f"The weights in {folder} cannot be read ({error}).") from error

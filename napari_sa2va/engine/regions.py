@@ -1,4 +1,7 @@
-"""How the model gets to see the regions of a question: in the whole image, or from closer by."""
+"""How the model gets to see the regions of a question: in the whole image, or from closer by.
+
+torch is imported when it is needed: docks and commands import this package before the model.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ import numpy as np
 
 from napari_sa2va.annotation.masks import resize_bilinear
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.model.regions import FEWEST_TOKENS, closer_look, crop_round, fewest_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,6 +125,8 @@ def in_frame(
 def _pointed_out(
     image: NDArray[np.uint8], masks: NDArray[np.bool_], text: str, token_side: int
 ) -> View:
+    from napari_sa2va.model.regions import FEWEST_TOKENS, closer_look, fewest_tokens
+
     box = closer_look(masks, token_side)
     if box is not None:
         inside = masks[(slice(None), *box)]
@@ -134,6 +138,8 @@ def _pointed_out(
 
 def _outlined(image: NDArray[np.uint8], masks: NDArray[np.bool_], text: str) -> View:
     """Draw what a checkpoint that takes no regions cannot be told otherwise."""
+    from napari_sa2va.model.regions import crop_round
+
     if len(masks) > len(_OUTLINES):
         raise InvalidInput(
             f"This checkpoint takes no regions, and no more than {len(_OUTLINES)} can be outlined "

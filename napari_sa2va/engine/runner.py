@@ -17,12 +17,13 @@ from napari_sa2va.engine.events import (
     RunDone,
 )
 from napari_sa2va.engine.failures import guarded, release_unused_memory
-from napari_sa2va.engine.loading import load_model
+from napari_sa2va.engine.loading import identify, load_model
 from napari_sa2va.engine.reading import only_frame
 from napari_sa2va.engine.refining import refine
 from napari_sa2va.engine.request import MaskTrackRequest, RefineRequest, Request, TrackRequest
 from napari_sa2va.engine.tracking import follow_masks, has_own_decoder, track
 from napari_sa2va.errors import Cancelled, InvalidInput, Sa2VAError
+from napari_sa2va.zoo.weights import WeightsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -51,6 +52,7 @@ class Runner:
 
     def __init__(self, load: Loader = load_model) -> None:
         self._load = load
+        self._identity = WeightsIdentity("", "")
         self._turn = threading.Lock()
         self._model: Sa2VA | None = None
         self._loaded: ModelChoice | None = None
@@ -189,10 +191,12 @@ class Runner:
             _LOG.info("Loading %s", choice)
             yield ModelLoading(f"Loading {choice.name}")
 
-            def load(report: Callable[[ModelLoading], None], stopped: Callable[[], bool]) -> Sa2VA:
-                return self._load(choice, report, stopped)
+            def load(
+                report: Callable[[ModelLoading], None], stopped: Callable[[], bool]
+            ) -> tuple[Sa2VA, WeightsIdentity]:
+                return self._load(choice, report, stopped), identify(choice, report, stopped)
 
-            self._model = yield from reports_of(load, cancelled)
+            self._model, self._identity = yield from reports_of(load, cancelled)
             self._loaded = choice
             if self._cache_bytes is not None:
                 self._model.cache_bytes = self._cache_bytes
@@ -203,6 +207,8 @@ class Runner:
             model.dtype_name,
             model.bytes_held,
             has_own_decoder(model),
+            self._identity.digest,
+            self._identity.revision,
         )
         return model
 

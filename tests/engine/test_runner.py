@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import threading
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,6 +93,9 @@ def test_a_model_is_loaded_once_and_says_what_it_holds(
     assert not any(isinstance(event, ModelLoading) for event in events)
     ready = next(event for event in events if isinstance(event, ModelReady))
     assert (ready.name, ready.device, ready.dtype) == ("tiny", "cpu", "float32")
+    weights = Path(request.model.name) / "model.safetensors"
+    assert ready.weights == f"sha256:{hashlib.sha256(weights.read_bytes()).hexdigest()}"
+    assert ready.revision == ""
     assert loaded_once.loaded == request.model
     held = loaded_once.bytes_held
     assert held >= ready.bytes_held > 1_000_000
