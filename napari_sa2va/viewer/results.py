@@ -30,8 +30,12 @@ class Results:
 
     folder: Path | None = None
     """Where large label arrays are kept; None for the folder `store.default_folder`."""
+    made = Signal(object)
+    """A `LabelObjects` that is watched from now on."""
     removed = Signal(object)
     """A `LabelObjects` whose layer was deleted."""
+    refused = Signal(str)
+    """A sentence: what the user did by hand in one of the layers was taken back."""
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
@@ -41,8 +45,13 @@ class Results:
     def of(self, labels: Labels) -> LabelObjects:
         """Return the objects of a layer, watched from now on."""
         if labels not in self._of:
-            self._of[labels] = LabelObjects(self._viewer, labels)
+            self._watch(LabelObjects(self._viewer, labels))
         return self._of[labels]
+
+    @property
+    def all(self) -> tuple[LabelObjects, ...]:
+        """The objects of all layers that are watched."""
+        return tuple(self._of.values())
 
     def existing(
         self, images: Sequence[Image], placement: Placement, target: Labels | None = None
@@ -84,8 +93,17 @@ class Results:
         objects = self.existing(images, placement, target)
         if objects is None:
             labels = create_labels(self._viewer, images, placement, folder=self.folder)
-            objects = self._of[labels] = LabelObjects(self._viewer, labels, empty=True)
+            objects = self._watch(LabelObjects(self._viewer, labels, empty=True))
         return objects
+
+    def _watch(self, objects: LabelObjects) -> LabelObjects:
+        self._of[objects.labels] = objects
+        objects.refused.connect(self._on_refused)
+        self.made.emit(objects)
+        return objects
+
+    def _on_refused(self, sentence: str) -> None:
+        self.refused.emit(sentence)
 
     def _on_removed(self, event: Any) -> None:
         objects = self._of.pop(event.value, None)

@@ -107,6 +107,8 @@ class Asked:
         Where results go; None for a layer that belongs to the image.
     replace : bool
         Whether masks take the pixels of labels that were there before.
+    ask_overlap : bool
+        If they do not: whether to offer it after the run, where there are any.
     split : bool
         Whether each connected part becomes a label of its own; not when objects are followed.
     track : TrackOptions or None
@@ -120,6 +122,7 @@ class Asked:
     model: ModelChoice
     target: Labels | None = None
     replace: bool = False
+    ask_overlap: bool = False
     split: bool = False
     track: TrackOptions | None = None
 

@@ -28,7 +28,13 @@ from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.stack import StackSnapshot
 from napari_sa2va.widgets.active_run import ActiveRun, other_stacks, place_of
 from napari_sa2va.widgets.asked import NOTHING_TYPED, Asked
-from napari_sa2va.widgets.messages import Message, already_there, combined, notes_on_answer
+from napari_sa2va.widgets.messages import (
+    Message,
+    already_there,
+    combined,
+    notes_on_answer,
+    overlapping,
+)
 from napari_sa2va.widgets.track_writer import TrackWriter
 from napari_sa2va.widgets.worker import MaskPrepared, QuestionsMade, RunWorker, steps
 
@@ -340,6 +346,8 @@ class RunController:
             self.last_run = result
         else:
             self.tracks.end(run)
+        if run.asked.ask_overlap and result.overlapped:
+            run.notes.append(overlapping(result))
         self._viewer.layers.selection.active = result.objects.labels
         if result.labels:
             result.objects.labels.selected_label = result.labels[-1]

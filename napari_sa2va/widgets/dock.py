@@ -27,6 +27,7 @@ from napari_sa2va.widgets.canvas_keys import CanvasKeys
 from napari_sa2va.widgets.controller import RunController
 from napari_sa2va.widgets.memory import DockState, setting
 from napari_sa2va.widgets.message_bar import MessageBar
+from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.model_panel import ModelPanel
 from napari_sa2va.widgets.objects_panel import ObjectsPanel
 from napari_sa2va.widgets.options_panel import OptionsPanel
@@ -145,6 +146,7 @@ class Sa2VAWidget(QWidget):
         self.stack.changed.connect(self._on_stack)
         self.stack.resume_clicked.connect(self._on_resume)
         self._results.removed.connect(self._on_source)
+        self._results.refused.connect(self._on_refused)
         layers.inserted.connect(self._on_source)
         layers.removed.connect(self._on_source)
         for section in self.sections.values():
@@ -187,6 +189,7 @@ class Sa2VAWidget(QWidget):
             model=self.model.choice,
             target=self.options.target.currentData(),
             replace=self.options.replaces,
+            ask_overlap=self.options.rule == "ask",
             split=self.options.splits,
             track=self.stack.options,
         )
@@ -214,6 +217,9 @@ class Sa2VAWidget(QWidget):
         self.stack.show_consistent(True)  # until it is loaded and says otherwise
         self._remember()
         self._summarize()
+
+    def _on_refused(self, sentence: str) -> None:
+        self.messages.show_message(Message(sentence, "warning"))
 
     def _on_options(self) -> None:
         objects = self.objects.objects
@@ -282,7 +288,7 @@ class Sa2VAWidget(QWidget):
         self.ask.mode = state.mode
         self.stack.remember(state.follow)
         self.stack.sam2_file = state.sam2_file
-        self.options.choose(replace=state.replace, split=state.split, captions=state.captions)
+        self.options.choose(rule=state.overlap, split=state.split, captions=state.captions)
         for title in state.folded:
             if title in self.sections:
                 self.sections[title].unfold(False)
@@ -291,7 +297,7 @@ class Sa2VAWidget(QWidget):
         self._state = DockState(
             model=self.model.name,
             mode=self.ask.mode,
-            replace=self.options.replaces,
+            overlap=self.options.rule,
             split=self.options.splits,
             captions=self.options.captions.isChecked(),
             follow=self.stack.remembered,

@@ -24,8 +24,10 @@ class DockState:
         ``"demo"``, a folder, or a Hub id.
     mode : str
         ``"segment"`` or ``"ask"``.
-    replace, split, captions : bool
-        The options of results.
+    overlap : str
+        What becomes of labels that a mask covers: ``"keep"``, ``"replace"`` or ``"ask"``.
+    split, captions : bool
+        The other options of results.
     follow : str
         Name of the axis that objects are followed through; empty for the plane shown only.
     sam2_file : str
@@ -36,7 +38,7 @@ class DockState:
 
     model: str = "demo"
     mode: str = "segment"
-    replace: bool = False
+    overlap: str = "keep"
     split: bool = False
     captions: bool = True
     follow: str = ""

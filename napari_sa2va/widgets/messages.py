@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from napari_sa2va.viewer.run import LabelRun
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sa2va.engine import QuestionDone
+    from napari_sa2va.viewer.track_run import TrackRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Message:
     text: str
     level: Literal["info", "warning", "error"] = "info"
     button: str = ""
-    action: Callable[[], None] | None = None
+    action: Callable[[], object] | None = None
 
 
 def already_there(found: dict[str, list[int]]) -> str:
@@ -89,9 +92,25 @@ def notes_on_answer(
     return [Message(text, "warning") for text in texts]
 
 
+def overlapping(result: LabelRun | TrackRun) -> Message:
+    """Offer to give a run the pixels that earlier objects kept."""
+    many = len(result.overlapped)
+    shown = ", ".join(map(str, result.overlapped[:8])) + "…" * (many > 8)
+    plural = "s" * (many > 1)
+    if isinstance(result, LabelRun):
+        where = f"object{plural} {shown}, which kept {'their' if many > 1 else 'its'} pixels"
+    else:
+        where = f"earlier objects in plane{plural} {shown}, which kept their pixels"
+    return Message(f"What was found overlaps {where}.", "info", "Overwrite", result.overwrite)
+
+
 def combined(notes: list[Message]) -> Message:
-    """Put the notes of a run into one message, as grave as the gravest."""
+    """Put the notes of a run into one message, as grave as the gravest.
+
+    Of several buttons the last one is kept.
+    """
     order = ("info", "warning", "error")
     level = max((note.level for note in notes), key=order.index)
     texts = dict.fromkeys(note.text for note in notes)
-    return Message("\n".join(texts), level)
+    act = next((note for note in reversed(notes) if note.action is not None), Message(""))
+    return Message("\n".join(texts), level, act.button, act.action)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QSizePolicy, QWidget
@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.layers import Labels
+
+
+_OVERLAPS: Final = {
+    "keep": "keep their pixels",
+    "replace": "are replaced",
+    "ask": "ask after the run",
+}
 
 
 class OptionsPanel(QWidget):
@@ -22,7 +29,10 @@ class OptionsPanel(QWidget):
         super().__init__(parent)
         self.split = _combo("What gets a label", ("each object", "each connected part"))
         self.split.setToolTip("“All green cells” is one object with many connected parts.")
-        self.replace = _combo("What existing labels do", ("keep their pixels", "are replaced"))
+        self.overlap = _combo("What existing labels do", tuple(_OVERLAPS.values()))
+        self.overlap.setToolTip(
+            "Where a mask covers an object that is there. Locked objects never change."
+        )
         self.target = _combo("Where results go", ())
         self.captions = QCheckBox("Phrases beside objects")
         self.captions.setChecked(True)
@@ -31,7 +41,7 @@ class OptionsPanel(QWidget):
         grid.setVerticalSpacing(4)
         rows = (
             ("A label for", self.split),
-            ("Labels there", self.replace),
+            ("Labels there", self.overlap),
             ("Labels go to", self.target),
         )
         for row, (text, widget) in enumerate(rows):
@@ -40,15 +50,20 @@ class OptionsPanel(QWidget):
         grid.addWidget(self.captions, len(rows), 0, 1, 2)
         grid.setColumnStretch(1, 1)
         self.set_targets(())
-        for combo in (self.replace, self.split):
+        for combo in (self.overlap, self.split):
             combo.currentIndexChanged.connect(self.changed)
         self.target.activated.connect(self.changed)
         self.captions.toggled.connect(self.changed)
 
     @property
+    def rule(self) -> str:
+        """What becomes of labels that a mask covers: ``"keep"``, ``"replace"`` or ``"ask"``."""
+        return tuple(_OVERLAPS)[self.overlap.currentIndex()]
+
+    @property
     def replaces(self) -> bool:
         """Whether masks take the pixels of labels that were there before."""
-        return self.replace.currentIndex() == 1
+        return self.rule == "replace"
 
     @property
     def splits(self) -> bool:
@@ -59,11 +74,13 @@ class OptionsPanel(QWidget):
     def summary(self) -> str:
         """Say the options in a few words."""
         each = "a label per part" if self.splits else "a label per object"
-        return f"{each}, {'replace' if self.replaces else 'keep'} others"
+        others = {"keep": "keep others", "replace": "replace others", "ask": "ask about others"}
+        return f"{each}, {others[self.rule]}"
 
-    def choose(self, *, replace: bool, split: bool, captions: bool) -> None:
+    def choose(self, *, rule: str, split: bool, captions: bool) -> None:
         """Set what is remembered."""
-        self.replace.setCurrentIndex(int(replace))
+        if rule in _OVERLAPS:
+            self.overlap.setCurrentIndex(tuple(_OVERLAPS).index(rule))
         self.split.setCurrentIndex(int(split))
         self.captions.setChecked(captions)
 

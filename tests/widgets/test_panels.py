@@ -267,7 +267,7 @@ def test_markup_in_answers_stays_text(dock: Any) -> None:
 def test_choices_come_back(dock: Any, runner: Any, qtbot: Any) -> None:
     dock.model.name = "ByteDance/Sa2VA-InternVL3-2B"
     dock.options.split.setCurrentIndex(1)
-    dock.options.replace.setCurrentIndex(1)
+    dock.options.overlap.setCurrentIndex(1)
     dock.options.captions.setChecked(False)
     dock.ask.ask.click()
     dock.sections["Objects"].header.click()

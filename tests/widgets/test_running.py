@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -312,3 +313,41 @@ def test_two_docks_share_the_objects(dock: Any, run: Any, runner: Any, qtbot: An
     assert other.objects.objects is dock.objects.objects
     other.controller.close()
     other.source.close_connections()
+
+
+def again(dock: Any, qtbot: Any) -> None:
+    """Ask for the red disks once more, whatever is there."""
+    assert dock.controller.ask(replace(dock.asked(), text="the red disks"), again=True)
+    qtbot.waitUntil(lambda: not dock.controller.busy)
+
+
+def test_overlaps_are_kept_replaced_or_asked_about(dock: Any, run: Any, qtbot: Any) -> None:
+    run("the red disks")
+    labels = labels_of(dock)
+    area = np.count_nonzero(labels.data == 1)
+    half = np.argwhere(labels.data == 1)[: area // 2]
+    labels.data_setitem(tuple(half.T), 7)  # an object of the user's, on half of it
+    dock.options.overlap.setCurrentIndex(2)
+    again(dock, qtbot)
+    assert "overlaps objects 1, 7" in dock.messages.text
+    assert np.count_nonzero(labels.data == 2) == 0  # nothing was free
+    dock.messages.button.click()
+    found = labels.data.max()
+    assert np.count_nonzero(labels.data == found) == area and found > 7
+    assert [row.phrase for row in dock.objects.objects.rows()] == ["the red disks"]
+    dock.objects.objects.undo()
+    assert np.count_nonzero(labels.data == 7) == area // 2
+
+
+def test_a_locked_object_is_not_replaced_nor_painted(dock: Any, run: Any, qtbot: Any) -> None:
+    run("the red disks")
+    labels, objects = labels_of(dock), dock.objects.objects
+    with objects.step("lock", "Lock 1") as step:
+        step.change(1, locked=True)
+    before = labels.data.copy()
+    dock.options.overlap.setCurrentIndex(1)
+    again(dock, qtbot)
+    np.testing.assert_array_equal(labels.data, before)
+    labels.fill(tuple(np.argwhere(before == 1)[0]), 5)
+    np.testing.assert_array_equal(labels.data, before)
+    assert "1 is locked" in dock.messages.text
