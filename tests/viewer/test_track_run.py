@@ -11,6 +11,7 @@ import zarr
 from napari.components import ViewerModel
 
 from napari_sa2va.annotation.packed import PackedMask
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer import stack_snapshot
 from napari_sa2va.viewer.labels import create_labels
 from napari_sa2va.viewer.objects import LabelObjects
@@ -436,3 +437,89 @@ def test_time_at_one_depth_in_a_turned_view() -> None:
     assert objects.point(label)[:2] == (4, 2)
     again = LabelObjects(viewer, labels)
     assert again.rows() == [record]
+
+
+def again_into(scene: Scene, labels: tuple[int, ...], **options: Any) -> TrackRun:
+    run = TrackRun(
+        scene.objects,
+        scene.stack,
+        replace=options.get("replace", False),
+        model="demo",
+        into=labels,
+    )
+    run.begin([("a", "")] * len(labels))
+    return run
+
+
+def test_an_object_is_followed_anew_and_others_stay(scene: Scene) -> None:
+    scene.run(0, 5)
+    before = scene.pixels
+    run = again_into(scene, (1,))
+    assert run.begin([("a", "")]) == (1,)
+    for index in (3, 4):
+        # Elsewhere than before, and partly on the other object.
+        run.add(index, [rectangle(10, 18, 24, 24)], [0.7], [0.6], [1.0])
+    run.commit()
+    after = scene.pixels
+    np.testing.assert_array_equal(after[[0, 1, 2, 5]], before[[0, 1, 2, 5]])
+    np.testing.assert_array_equal(after == 2, before == 2)
+    assert (after[3] == 1).sum() == 14 * 6 - 16  # what object 2 has is not taken
+    assert after[3, 3, 3] == 0
+    assert scene.rows()[1].frames == 6 and scene.rows()[1].phrase == "a"
+    assert run.overlapped == (3, 4)
+    scene.objects.undo()
+    np.testing.assert_array_equal(scene.pixels, before)
+    scene.objects.redo()
+    np.testing.assert_array_equal(scene.pixels, after)
+
+
+def test_what_overlaps_can_be_overwritten_afterwards(scene: Scene) -> None:
+    scene.run(0, 2)
+    before = scene.pixels
+    run = again_into(scene, (1,))
+    run.add(1, [rectangle(20, 20, 25, 30)], [0.7], [0.6], [1.0])
+    run.commit()
+    assert (scene.pixels[1] == 1).sum() == 0
+    assert run.overwrite()
+    assert (scene.pixels[1] == 1).sum() == 50 and (scene.pixels[1] == 2).sum() == 50
+    assert not run.overlapped
+    assert scene.objects.undo_text == "Overwrite what overlaps"
+    scene.objects.undo()
+    scene.objects.undo()
+    np.testing.assert_array_equal(scene.pixels, before)
+
+
+def test_locked_objects_are_neither_followed_anew_nor_painted_over(scene: Scene) -> None:
+    scene.run(0, 2)
+    with scene.objects.step("lock", "Lock 2") as step:
+        step.change(2, locked=True)
+    before = scene.pixels == 2
+    with pytest.raises(InvalidInput, match="2 is locked"):
+        again_into(scene, (2,))
+    run = again_into(scene, (1,), replace=True)
+    run.add(1, [rectangle(0, 0, SIDE, SIDE)], [0.7], [0.6], [1.0])
+    run.commit()
+    np.testing.assert_array_equal(scene.pixels == 2, before)
+    with scene.objects.step("delete", "Delete 1") as step:
+        for plane in scene.objects.entry(1).planes:
+            box, inside = scene.objects.pixels_of(1, plane) or pytest.fail("it is there")
+            step.paint(plane, box, inside, 0)
+    with pytest.raises(InvalidInput, match="1 is not there"):
+        again_into(scene, (1,))
+
+
+def test_a_log_hears_of_a_run_while_it_goes_on_and_at_its_end(scene: Scene) -> None:
+    told: list[Any] = []
+    scene.objects.done.connect(told.append)
+    run = scene.start()
+    scene.objects.hold()
+    fill(run, 0, 1)
+    run.found_so_far()
+    run.found_so_far()  # nothing new
+    fill(run, 2, 2)
+    run.commit({"model": "demo"})
+    scene.objects.release()
+    assert [action.kind for action in told] == ["frames", "track"]
+    assert {box[0].start for box in told[0].touched} == {0, 1}
+    assert {box[0].start for box in told[1].touched} == {0, 1, 2}
+    assert told[1].detail == {"model": "demo"} and told[1].text == "Follow “a, b”"
