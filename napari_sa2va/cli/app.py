@@ -9,6 +9,7 @@ import typer
 
 import napari_sa2va
 from napari_sa2va.cli.common import failures, image_options, parsed, print_json
+from napari_sa2va.cli.describe_command import describe
 from napari_sa2va.cli.exit_codes import ExitCode
 from napari_sa2va.cli.options import (
     ChannelOption,
@@ -103,6 +104,14 @@ app.command()(track)
 def ask(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image file.")],
     question: Annotated[str, typer.Argument(help="In quotes.")],
+    regions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LABELS",
+            help="A label image: '@3' in the question is label 3; region1, region2 and so on are "
+            "its labels in their order.",
+        ),
+    ] = None,
     model: ModelOption = "demo",
     device: DeviceOption = "auto",
     dtype: DtypeOption = Precision.auto,
@@ -119,7 +128,7 @@ def ask(
     from napari_sa2va.cli.segment import describe_results
     from napari_sa2va.engine import ModelChoice, ask_question
 
-    questions = parsed("QUESTION", ask_question, question)
+    parsed("QUESTION", ask_question, question)
     options = image_options(contrast, index, channel)
     choice = ModelChoice(model, device, dtype.value)
     with (
@@ -127,12 +136,15 @@ def ask(
         cancel_on_interrupt() as cancelled,
         Display(1, quiet=quiet, results=not json_output) as display,
     ):
-        results = ask_image(image, questions, choice, options, display, cancelled)
+        results = ask_image(image, question, regions, choice, options, display, cancelled)
     stopped = results.done is not None and results.done.cancelled
     code = ExitCode.CANCELLED if stopped else ExitCode.OK
     if json_output:
         print_json("ask", code, {"image": str(image), **describe_results(results)})
     raise typer.Exit(code)
+
+
+app.command()(describe)
 
 
 @app.command()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sa2va.cli.images import ImageOptions, open_plane
+from napari_sa2va.cli.regions import read_regions
 from napari_sa2va.cli.results import Results
 from napari_sa2va.cli.segment import warn_of_cut_answers
 from napari_sa2va.engine import (
     ModelChoice,
-    Question,
     QuestionDone,
     Request,
     TextChunk,
+    ask_question,
     shared_runner,
 )
+from napari_sa2va.engine.region_questions import region_question
 
 if TYPE_CHECKING:
     import threading
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 def ask_image(
     path: Path,
-    questions: tuple[Question, ...],
+    question: str,
+    regions: Path | None,
     model: ModelChoice,
     options: ImageOptions,
     display: Display,
@@ -33,12 +36,23 @@ def ask_image(
 ) -> Results:
     """Ask about one image; the answer appears on stdout as it comes.
 
+    Parameters
+    ----------
+    path : Path
+    question : str
+        Not empty.
+    regions : Path, optional
+        A label image of what the question names by ``@3``, or counts as region1, region2, …
+
     Raises
     ------
     Sa2VAError
         Whatever fails.
     """
     frames = open_plane(path, options)
+    questions = ask_question(question)
+    if regions is not None:
+        questions = region_question(question, read_regions(regions, frames.shape, options))
     display.image(path.name)
     results = Results(path.name, frames.shape, questions)
     for event in shared_runner().run(Request(model, frames, questions), cancelled):
@@ -49,6 +63,8 @@ def ask_image(
             display.say(event.text, end="")
         elif isinstance(event, QuestionDone):
             display.say("")
+            if event.looked:
+                display.warn(f"The model looked at a {event.looked}.")
     warn_of_cut_answers(path.name, results, display)
     if any(reply.labels for reply in results.replies):
         display.warn("The answer has masks: `napari-sa2va segment` writes them to files.")

@@ -44,10 +44,17 @@ def open_plane(path: Path, options: ImageOptions) -> FrameSource:
         If the file is no image, or has no such plane.
     """
     image = open_image(path, contrast_limits=options.contrast)
-    return image.frames(_index(image, options))
+    return image.frames(plane_index(image, options))
 
 
-def _index(image: ImageFile, options: ImageOptions) -> tuple[int, ...] | None:
+def plane_index(image: ImageFile, options: ImageOptions) -> tuple[int, ...] | None:
+    """Return the plane of an opened file that options choose; None for the default.
+
+    Raises
+    ------
+    InvalidInput
+        If a channel is chosen, and no axis is named so.
+    """
     if options.channel is None:
         return options.index
     if _CHANNEL_AXIS not in image.axes:

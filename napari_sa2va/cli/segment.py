@@ -19,7 +19,7 @@ from napari_sa2va.io.pixel_size import read_pixel_size
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -82,14 +82,15 @@ def segment_images(
         _tell(outcome, display)
         if cancelled.is_set() or outcome.code in _HOPELESS:
             break
-    _warn_of_words([outcome.results for outcome in outcomes if outcome.results], display)
+    results = [outcome.results for outcome in outcomes if outcome.results]
+    replies = [reply for result in results for reply in result.replies]
+    warn_of_words(dict.fromkeys(word for r in replies for word in r.unknown_words), display)
     return outcomes
 
 
-def _warn_of_words(results: Sequence[Results], display: Display) -> None:
-    replies = [reply for result in results for reply in result.replies]
-    words = dict.fromkeys(word for reply in replies for word in reply.unknown_words)
-    if words:
+def warn_of_words(words: Iterable[str], display: Display) -> None:
+    """Tell people which words the model was not taught, if there are any."""
+    if words := list(words):
         display.warn(
             f"This model was not taught: {', '.join(words)}. It read that letter by letter, so do "
             "not rely on the answer."

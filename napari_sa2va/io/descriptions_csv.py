@@ -1,0 +1,67 @@
+"""What a model said of the labels of one image, as a table."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING
+
+from napari_sa2va.io.atomic import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptionRow:
+    """One label; fields are the columns, in this order.
+
+    Attributes
+    ----------
+    image : str
+        File name.
+    label : int
+        In the label image.
+    description : str
+        What the model said.
+    looked : str
+        How it looked; empty where it saw the label in the whole image.
+    question : str
+    area_px : int
+        Pixels of the label.
+    top, left, bottom, right : int
+        Its bounding box in pixels; bottom and right are not included.
+    cut_off : bool
+        Whether the model came to its greatest number of tokens before it ended.
+    model, weights : str
+        Name of the checkpoint, and the SHA-256 of its weights.
+    created : str
+        When, as ISO 8601 with time zone.
+    """
+
+    image: str
+    label: int
+    description: str
+    looked: str
+    question: str
+    area_px: int
+    top: int
+    left: int
+    bottom: int
+    right: int
+    cut_off: bool
+    model: str
+    weights: str
+    created: str
+
+
+def write_descriptions(path: Path, rows: Iterable[DescriptionRow]) -> None:
+    """Write rows as CSV (UTF-8, comma), atomically."""
+    names = [field.name for field in fields(DescriptionRow)]
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(
+            [int(cell) if isinstance(cell, bool) else cell for cell in astuple(row)] for row in rows
+        )
