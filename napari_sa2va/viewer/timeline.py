@@ -116,6 +116,7 @@ class TimeLine:
         action: Action,
         heard: Callable[[bool], None] | None = None,
         fields: Mapping[int, Any] | None = None,
+        touched: Sequence[Where] | None = None,
     ) -> None:
         """Make changes that are in the data and the book already one step of the time-line.
 
@@ -124,17 +125,21 @@ class TimeLine:
         changes : sequence of PlaneChange
             At most one a plane.
         action : Action
-            What they are; boxes that they touch are added.
+            What they are.
         heard, fields
             As in `history.add_step`.
+        touched : sequence of Where, optional
+            Boxes to be told; all that changed if left out, which of a run through thousands of
+            planes were told before.
 
         Raises
         ------
         NoUndo
             This version of napari has another undo history. What was done stays, and is told.
         """
-        touched = tuple(_where(change) for change in changes)
-        action = replace(action, touched=(*action.touched, *touched))
+        if touched is None:
+            touched = tuple(_where(change) for change in changes)
+        action = replace(action, touched=tuple(touched))
         try:
             with self.quiet():
                 add_step(self.labels, changes, self.replayed, heard, action, fields)

@@ -322,8 +322,8 @@ class TrackRun:
             for spot in noted:
                 spot.withdrawn = undoing
 
-        action = Action(kind, text, touched, self.labels, dict(detail or {}))
-        self.objects.record(changes, action, heard)
+        action = Action(kind, text, (), self.labels, dict(detail or {}))
+        self.objects.record(changes, action, heard, touched=touched)
         return True
 
     def _overlaps(self, region: NDArray[Any], box: Box, shapes: Sequence[Shape]) -> bool:
