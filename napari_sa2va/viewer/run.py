@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sa2va.annotation.actions import Where
     from napari_sa2va.annotation.masks import SoftMask
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
@@ -106,6 +107,7 @@ class LabelRun:
         self._draft.locked = objects.locked_labels
         self._found: list[FoundObject] = []
         self._covered: list[FoundObject] = []  # all their pixels belong to others
+        self._unsaved: list[Where] = []  # boxes that no log has yet
         self._steps: dict[float, list[Shape]] = {}  # threshold → what was committed at it
         self._moved_since_commit = False
         objects.reverted.connect(self._on_revert)
@@ -157,6 +159,7 @@ class LabelRun:
         shape = Shape(spot.region.slices, parts, labels)
         found = FoundObject(spot, soft, shape, shape, record)
         self._found.append(found)
+        self._unsaved.append(spot.box)
         with self.objects.painting(self._placement.index):
             self._draft.show(self._shapes())
             self.objects.put(_entries(found))
@@ -179,8 +182,10 @@ class LabelRun:
 
     def found_so_far(self) -> None:
         """Have the log keep what is shown, though the run goes on: it may end badly."""
-        touched = tuple(found.spot.box for found in self._found)
-        self.objects.done.emit(Action("found", "Found so far", touched, self.labels))
+        if self._unsaved:
+            touched, self._unsaved = tuple(self._unsaved), []
+            self.objects.write()
+            self.objects.done.emit(Action("found", "Found so far", touched, self.labels))
 
     def move_border(self, threshold: float) -> None:
         """Show the masks with their border at another probability, without history."""

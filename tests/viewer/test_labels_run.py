@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -397,3 +398,47 @@ def test_labels_on_disk_are_written_and_undone() -> None:
     own.undo()
     assert not stored[:].any()
     assert objects.rows() == []
+
+
+def test_a_log_hears_of_each_mask_once_while_the_run_goes_on_and_of_all_at_its_end() -> None:
+    scene = Scene()
+    told: list[Any] = []
+    scene.objects.done.connect(told.append)
+    run = scene.start()
+    run.add(soft_disk((20, 20, 10)), "the red cell", 0.9)
+    run.found_so_far()
+    run.add(soft_disk((45, 45, 8)), "the green cell", 0.9)
+    run.found_so_far()
+    run.found_so_far()
+    run.commit({"questions": 2})
+    assert [action.kind for action in told] == ["found", "found", "run"]
+    assert [len(action.touched) for action in told] == [1, 1, 1]
+    assert told[2].text == "Find “the red cell” and 1 more"
+    assert told[2].labels == (1, 2) and told[2].detail == {"questions": 2}
+    (rows, columns) = told[2].touched[0]
+    assert scene.labels.data[rows, columns].any() and not scene.labels.data[: rows.start].any()
+    run.move_border(0.8)
+    run.commit()
+    assert told[-1].text == "Move the border to 0.80"
+    scene.objects.undo()
+    assert told[-1].kind == "undo" and run.threshold == 0.5
+
+
+def test_masks_that_others_cover_can_be_given_their_pixels_afterwards() -> None:
+    scene = Scene()
+    scene.run(soft_disk((30, 30, 12)), phrase="old")
+    old = scene.labels.data == 1
+    run = scene.run(soft_disk((30, 30, 8)), soft_disk((30, 42, 6)), phrase="new")
+    run.answered(run.labels, "Sure, [SEG].")
+    assert run.labels == (2,) and run.overlapped == (1,)  # the first has no pixel of its own
+    before = scene.labels.data.copy()
+    assert run.overwrite()
+    assert run.overlapped == ()
+    rows = {row.label: row for row in scene.objects.rows()}
+    assert [rows[label].phrase for label in sorted(rows)] == ["old", "new", "new"]
+    assert rows[3].answer == "Sure, [SEG]."
+    assert (scene.labels.data[old] == 1).sum() < old.sum()
+    assert rows[1].area == (scene.labels.data == 1).sum()
+    scene.objects.undo()
+    np.testing.assert_array_equal(scene.labels.data, before)
+    assert [row.label for row in scene.objects.rows()] == [1, 2]
