@@ -107,7 +107,7 @@ def connected_parts(
 
 
 def _pieces(plane: PlaneIndex, box: Box, inside: NDArray[np.bool_]) -> Iterator[Piece]:
-    from scipy import ndimage
+    from scipy import ndimage  # type: ignore[import-untyped]
 
     numbers, _ = ndimage.label(inside, structure=np.ones((3, 3)))
     for number, found in enumerate(ndimage.find_objects(numbers), start=1):

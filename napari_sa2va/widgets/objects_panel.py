@@ -1,39 +1,28 @@
-"""The objects of the labels layer in a table."""
+"""The objects of the labels layer: table, buttons, menu, review."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, QSize, QSortFilterProxyModel, Qt
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QHBoxLayout,
-    QHeaderView,
-    QPushButton,
-    QTableView,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_sa2va.viewer.navigation import next_flagged, show_object
-from napari_sa2va.widgets.objects_model import SORT_ROLE, Column, ObjectsModel
+from napari_sa2va.widgets.object_actions import ObjectActions
+from napari_sa2va.widgets.objects_menu import ObjectsMenu
+from napari_sa2va.widgets.objects_model import Column, ObjectsModel
+from napari_sa2va.widgets.objects_table import ObjectsTable
+from napari_sa2va.widgets.review import Review
+from napari_sa2va.widgets.shortcuts import shown, with_key
 
 if TYPE_CHECKING:
     from napari_sa2va.viewer.objects import LabelObjects
 
 
-class ObjectsTable(QTableView):
-    """A table that is content with five rows, and grows with the dock."""
-
-    def sizeHint(self) -> QSize:
-        """Return a small wish."""
-        return QSize(super().sizeHint().width(), 6 * self.verticalHeader().defaultSectionSize())
-
-
 class ObjectsPanel(QWidget):
     """One row an object: a click selects its label and goes there.
 
-    A click on its planes goes to the next one that is flagged.
+    A click on its planes goes to the next one that is flagged, a double click on phrase or note
+    edits it. `actions` has what can be done, for buttons, menus and keys.
 
     Parameters
     ----------
@@ -47,58 +36,62 @@ class ObjectsPanel(QWidget):
         self._objects: LabelObjects | None = None
         self._following = False
         self.model = ObjectsModel(self)
-        self._sorted = QSortFilterProxyModel(self)
-        self._sorted.setSourceModel(self.model)
-        self._sorted.setSortRole(SORT_ROLE)
-        self.table = ObjectsTable()
-        self.table.setModel(self._sorted)
-        self.table.setAccessibleName("Objects")
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setTabKeyNavigation(False)
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(False)
-        self.table.setMinimumHeight(84)
-        self.table.setSortingEnabled(True)
-        self.table.sortByColumn(Column.LABEL, Qt.SortOrder.AscendingOrder)
-        self.table.verticalHeader().setVisible(False)
-        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
-        self._size_columns()
-        self.undo = QPushButton("Undo")
-        self.undo.setToolTip("Undo the last change of the labels (Ctrl+Z in the canvas)")
-        self.redo = QPushButton("Redo")
-        self.redo.setToolTip("Redo it (Ctrl+Shift+Z in the canvas)")
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        buttons.addWidget(self.undo)
-        buttons.addWidget(self.redo)
+        self.table = ObjectsTable(self.model)
+        self.review = Review()
+        self.actions = ObjectActions(viewer, self.table, self.review)
+        self.menu = ObjectsMenu(self.actions, self)
+        self.told = self.actions.told
+        self.describe_clicked = self.actions.describe_clicked
+        self.rerun_clicked = self.actions.rerun_clicked
+        self.accept = _button("Accept", "accept", "The object is right (again: undecided)")
+        self.reject = _button("Reject", "reject", "The object is wrong; its pixels stay")
+        self.describe = _button("Describe", "describe", "Ask the model to describe the object")
+        self.start = _button("Review", "review", "Go through the objects, worst score first")
+        self.undo = _button("Undo", "undo", "")
+        self.redo = _button("Redo", "redo", "")
+        self.more = QToolButton()
+        self.more.setText("⋯")
+        self.more.setAccessibleName("More actions")
+        self.more.setToolTip("More that can be done with the chosen objects")
+        self.more.setMenu(self.menu)
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.more.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self._lay_out()
+        self._connect()
+        self.show_objects(None)
+
+    def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.table, stretch=1)
-        layout.addLayout(buttons)
-        self.undo.clicked.connect(self._undo)
-        self.redo.clicked.connect(self._redo)
+        layout.addWidget(self.review)
+        for row in (
+            (self.accept, self.reject, self.describe, self.more),
+            (self.start, self.undo, self.redo),
+        ):
+            line = QHBoxLayout()
+            line.setSpacing(4)
+            for button in row:
+                line.addWidget(button, stretch=int(button is not self.more))
+            layout.addLayout(line)
+
+    def _connect(self) -> None:
+        for button, name in (
+            (self.accept, "accept"),
+            (self.reject, "reject"),
+            (self.describe, "describe"),
+            (self.start, "review"),
+            (self.undo, "undo"),
+            (self.redo, "redo"),
+        ):
+            button.clicked.connect(self.actions.by_name[name])
+        self.model.edited.connect(self.actions.take_text)
         self.table.selectionModel().currentRowChanged.connect(self._go_to)
         self.table.clicked.connect(self._on_click)
-        self.show_objects(None)
-
-    def _size_columns(self) -> None:
-        """Leave the phrase what the numbers do not need; Qt's own sizing gives them too much."""
-        header = self.table.horizontalHeader()
-        header.setMinimumSectionSize(28)
-        header.setHighlightSections(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setSectionResizeMode(Column.PHRASE, QHeaderView.ResizeMode.Stretch)
-        texts = {
-            Column.LABEL: "■ 9999",
-            Column.SCORE: "Score 0",
-            Column.AREA: "Area µm² 0",
-            Column.PLANES: "0-999 ⚠99",
-        }
-        for column, text in texts.items():
-            self.table.setColumnWidth(column, self.fontMetrics().horizontalAdvance(text) + 8)
+        self.table.customContextMenuRequested.connect(
+            lambda at: self.menu.popup(self.table.viewport().mapToGlobal(at))
+        )
 
     @property
     def objects(self) -> LabelObjects | None:
@@ -107,35 +100,46 @@ class ObjectsPanel(QWidget):
 
     def show_objects(self, objects: LabelObjects | None) -> None:
         """Show the rows of a layer, and follow them."""
-        if self._objects is not None and self._objects is not objects:
-            self._objects.changed.disconnect(self.refresh)
-            self._objects.labels.events.selected_label.disconnect(self._on_label)
-            self._objects.labels.events.colormap.disconnect(self.refresh)
-        if objects is not None and self._objects is not objects:
-            objects.changed.connect(self.refresh)
-            objects.labels.events.selected_label.connect(self._on_label)
-            objects.labels.events.colormap.connect(self.refresh)
-        self._objects = objects
-        self.undo.setEnabled(objects is not None)
-        self.redo.setEnabled(objects is not None)
+        if self._objects is not objects:
+            self.review.end()
+            for old, connect in ((self._objects, False), (objects, True)):
+                for signal, slot in [] if old is None else self._wires(old):
+                    (signal.connect if connect else signal.disconnect)(slot)
+        self._objects = self.actions.objects = objects
         self.refresh()
 
+    def _wires(self, objects: LabelObjects) -> list[tuple[Any, Any]]:
+        return [
+            (objects.changed, self.refresh),
+            (objects.labels.events.selected_label, self._on_label),
+            (objects.labels.events.colormap, self.model.repaint),
+        ]
+
     def refresh(self) -> None:
-        """Read the rows anew."""
+        """Read the rows anew; what the user is writing meanwhile stays as it is."""
         self._following = True
         self.model.set_objects(self._objects)
-        self.table.setColumnHidden(Column.PLANES, not self.model.in_stacks)
-        self.table.setColumnHidden(Column.AREA, self.model.in_stacks)
         self._following = False
+        if not self.table.editing:
+            self.table.show_columns()
         self._on_label()
+        self._show_undo()
+        if self.review.active and self._objects is not None:
+            self.review.keep(row.label for row in self._objects.rows())
 
-    def _undo(self) -> None:
-        if self._objects is not None:
-            self._objects.labels.undo()
-
-    def _redo(self) -> None:
-        if self._objects is not None:
-            self._objects.labels.redo()
+    def _show_undo(self) -> None:
+        """Say on the buttons what they would do."""
+        objects = self._objects
+        for button, name, text in (
+            (self.undo, "undo", "" if objects is None else objects.undo_text),
+            (self.redo, "redo", "" if objects is None else objects.redo_text),
+        ):
+            title = name.capitalize()
+            button.setEnabled(bool(text))
+            button.setToolTip(with_key(f"{title}: {text}" if text else f"Nothing to {name}", name))
+        there = objects is not None and self.model.rowCount() > 0
+        for button in (self.accept, self.reject, self.describe, self.start, self.more):
+            button.setEnabled(there)
 
     def _on_click(self, index: Any) -> None:
         """Go to the object, or from a click on its planes to the next flagged one."""
@@ -145,7 +149,7 @@ class ObjectsPanel(QWidget):
         """Go to the object of a row that the user chose."""
         if self._following or self._objects is None or not index.isValid():
             return
-        label = self.model.label_at(self._sorted.mapToSource(index).row())
+        label = self.model.label_at(index.row())
         entry, point = self._objects.entry(label), None
         if entry is not None and flagged:
             point = next_flagged(self._viewer, self._objects.labels, entry)
@@ -156,16 +160,19 @@ class ObjectsPanel(QWidget):
             self._following = False
 
     def _on_label(self) -> None:
-        """Mark the row of the layer's selected label."""
-        if self._following or self._objects is None:
+        """Mark the row of the layer's selected label; a selection that has it stays."""
+        if self._following or self._objects is None or self.table.editing:
             return
-        row = self.model.row_of(int(self._objects.labels.selected_label))
+        label = int(self._objects.labels.selected_label)
+        if self.table.current_label == label:
+            return
         self._following = True
-        if row is None:
-            self.table.clearSelection()
-        else:
-            index = self._sorted.mapFromSource(self.model.index(row, 0))
-            flags = QItemSelectionModel.SelectionFlag
-            self.table.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
-            self.table.scrollTo(index)
+        self.table.choose(label)
         self._following = False
+
+
+def _button(text: str, name: str, tip: str) -> QPushButton:
+    button = QPushButton(f"{text} {shown(name)}".rstrip())
+    button.setAccessibleName(text)
+    button.setToolTip(tip)
+    return button
