@@ -6,11 +6,21 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_sa2va.engine import Request, TrackRequest, ask_question, segment_questions
+from napari_sa2va.engine import (
+    MaskTrackRequest,
+    Request,
+    TrackRequest,
+    ask_question,
+    segment_questions,
+)
+from napari_sa2va.engine.provenance import request_detail
 from napari_sa2va.viewer import snapshot
 from napari_sa2va.viewer.stack import stack_axes, stack_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_sa2va.annotation.packed import PackedMask
     from napari_sa2va.engine import Question, TrackedObject
     from napari_sa2va.model.track_state import TrackState
     from napari_sa2va.viewer import PlaneSnapshot
@@ -21,6 +31,48 @@ if TYPE_CHECKING:
     from napari_sa2va.viewer.track_run import TrackRun
     from napari_sa2va.widgets.asked import Asked
     from napari_sa2va.widgets.messages import Message
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seeds:
+    """Masks that are followed, in the place of questions.
+
+    Attributes
+    ----------
+    masks : mapping of int to tuple of PackedMask
+        By frame, one an object.
+    phrases : tuple of str
+        What the objects are called; ``""`` for nothing.
+    into : tuple of int
+        Labels of objects that are there already, and whose masks are replaced; empty for new ones.
+    """
+
+    masks: Mapping[int, tuple[PackedMask, ...]]
+    phrases: tuple[str, ...]
+    into: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TurnDone:
+    """A question that was answered, or masks that begin to be followed, for a log.
+
+    Attributes
+    ----------
+    question, answer : str
+        As in the conversation.
+    labels : tuple of int
+        The objects that were found; empty also while followed objects have no labels yet.
+    detail : mapping
+        What was asked, and of which model, fit for JSON; the same for all questions of a run.
+    place : PlaneSnapshot or StackSnapshot
+        What was looked at.
+    """
+
+    question: str
+    answer: str
+    labels: tuple[int, ...]
+    detail: Mapping[str, Any]
+    place: PlaneSnapshot | StackSnapshot
 
 
 @dataclass(slots=True)
@@ -34,6 +86,10 @@ class ActiveRun:
         What is looked at: a stack where objects are followed.
     questions : tuple of Question
         Made by the worker; those of the earlier run when this one goes on with it.
+    seeds : Seeds or None
+        Masks to follow in the place of questions.
+    detail : dict
+        What was asked, and of which model, fit for JSON; made by the worker.
     cancelled : threading.Event
     handled : threading.Semaphore
         Released when an event was handled in the GUI thread.
@@ -64,6 +120,8 @@ class ActiveRun:
     asked: Asked
     place: PlaneSnapshot | StackSnapshot
     questions: tuple[Question, ...] = ()
+    seeds: Seeds | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     handled: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     result: LabelRun | TrackRun | None = None
@@ -79,7 +137,7 @@ class ActiveRun:
     asking: bool = False
     worker: Any = None
 
-    def request(self) -> Request | TrackRequest:
+    def request(self) -> Request | TrackRequest | MaskTrackRequest:
         """Make the request; in the worker thread, since a first import of the model is slow.
 
         Raises
@@ -87,6 +145,11 @@ class ActiveRun:
         InvalidInput
             If nothing can be asked, or no such planes can be looked at.
         """
+        request = self._follow_masks() if self.seeds is not None else self._ask()
+        self.detail = request_detail(request)
+        return request
+
+    def _ask(self) -> Request | TrackRequest:
         asked, frames = self.asked, self.place.frames
         ask = segment_questions if asked.mode == "segment" else ask_question
         questions = self.questions or ask(asked.text)
@@ -104,6 +167,20 @@ class ActiveRun:
             track.within,
             track.check_every,
             track.reseed,
+            track.sam2_file,
+            self.state,
+        )
+
+    def _follow_masks(self) -> MaskTrackRequest:
+        asked, seeds, track = self.asked, self.seeds, self.asked.track
+        assert seeds is not None and track is not None
+        return MaskTrackRequest(
+            asked.model,
+            self.place.frames,
+            seeds.masks,
+            seeds.phrases,
+            track.direction,
+            track.within,
             track.sam2_file,
             self.state,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
@@ -10,6 +11,7 @@ from superqt.utils import qthrottled
 
 from napari_sa2va.annotation import Conversation
 from napari_sa2va.annotation.conversation import name_objects
+from napari_sa2va.annotation.packed import PackedMask
 from napari_sa2va.engine import (
     FrameDone,
     Looking,
@@ -22,11 +24,18 @@ from napari_sa2va.engine import (
     TrackSaved,
     TrackStarted,
 )
+from napari_sa2va.engine.provenance import with_model
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer import PlaneSnapshot
 from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.stack import StackSnapshot
-from napari_sa2va.widgets.active_run import ActiveRun, other_stacks, place_of
+from napari_sa2va.widgets.active_run import (
+    ActiveRun,
+    Seeds,
+    TurnDone,
+    other_stacks,
+    place_of,
+)
 from napari_sa2va.widgets.asked import NOTHING_TYPED, Asked
 from napari_sa2va.widgets.messages import (
     Message,
@@ -39,6 +48,11 @@ from napari_sa2va.widgets.track_writer import TrackWriter
 from napari_sa2va.widgets.worker import MaskPrepared, QuestionsMade, RunWorker, steps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_sa2va.engine import Event, Runner
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
@@ -46,6 +60,7 @@ if TYPE_CHECKING:
     from napari_sa2va.viewer.track_run import TrackRun
     from napari_sa2va.widgets.asked import TrackOptions
 
+BUSY: Final = "A run is under way. Wait for it, or cancel it."
 _WRITE_MILLISECONDS: Final = 300
 
 
@@ -81,6 +96,8 @@ class RunController:
     """The `LabelObjects` that a run begins to write to."""
     painted = Signal(object)
     """The `LabelRun` whose border can be moved now."""
+    turn_done = Signal(object)
+    """A `TurnDone`, also when nothing was found."""
 
     def __init__(self, viewer: Any, results: Results, runner: Runner) -> None:
         self.conversation = Conversation()
@@ -114,7 +131,7 @@ class RunController:
             Ask even for phrases that have labels already.
         """
         if self.busy:
-            self.told.emit(Message("A run is under way. Wait for it, or cancel it.", "warning"))
+            self.told.emit(Message(BUSY, "warning"))
             return False
         if not asked.lines:
             self.told.emit(Message(NOTHING_TYPED[asked.mode], "error"))
@@ -141,6 +158,55 @@ class RunController:
                 return False
         self._turns = turns
         self._start(ActiveRun(asked, place))
+        return True
+
+    def follow(
+        self,
+        stack: StackSnapshot,
+        masks: Mapping[int, Sequence[NDArray[np.bool_] | PackedMask]],
+        phrases: Sequence[str],
+        into: Sequence[int] | None,
+        track: TrackOptions,
+        asked: Asked,
+    ) -> bool:
+        """Follow objects from masks of them; return whether it started. If not, it was told why.
+
+        Parameters
+        ----------
+        stack : StackSnapshot
+            What they are followed through.
+        masks : mapping of int to sequence of masks
+            By frame, (height, width) bool at the frame's size, one an object; empty where one is
+            not.
+        phrases : sequence of str
+            What the objects are called; ``""`` for nothing.
+        into : sequence of int, optional
+            Their labels, if they have some: these objects are then painted anew in every plane
+            that is visited, and others are left as they are. Left out, they get new ones.
+        track : TrackOptions
+            Range, direction and decoder.
+        asked : Asked
+            Images, model, and where results go.
+        """
+        if self.busy:
+            self.told.emit(Message(BUSY, "warning"))
+            return False
+        start, stop = track.within
+        outside = [frame for frame in masks if not start <= frame < stop]
+        if outside:
+            text = (
+                f"Plane {outside[0]} is outside the range to follow through, {start} to "
+                f"{stop - 1}. Move the slider into the range, or enlarge the range."
+            )
+            self.told.emit(Message(text, "error"))
+            return False
+        packed = {
+            frame: tuple(one if isinstance(one, PackedMask) else PackedMask.pack(one) for one in of)
+            for frame, of in masks.items()
+        }
+        self._turns = []
+        seeds = Seeds(packed, tuple(phrases), tuple(into or ()))
+        self._start(ActiveRun(replace(asked, track=track), stack, seeds=seeds))
         return True
 
     def go_on(self, wanted: TrackOptions) -> None:
@@ -203,6 +269,7 @@ class RunController:
             case ModelLoading():
                 self.stage.emit(event.message, event.fraction)
             case ModelReady():
+                run.detail = with_model(run.detail, event)
                 self.model_ready.emit(event)
             case Looking():
                 self.stage.emit("Looking at the image", None)
@@ -222,7 +289,7 @@ class RunController:
                     self.tracks.add(run, event)
                     self._write_soon()
             case TrackSaved() if not run.unwritten:
-                run.state = event.state
+                self.tracks.saved(run, event.state)
             case RunDone():
                 if event.cancelled:
                     kept = " What was found before is kept." if run.result is not None else ""
@@ -280,6 +347,8 @@ class RunController:
             text = f"Following {shown} through {stack.axis.name}."
             self.conversation.say(_speaker(run), text, found)
             self.said.emit(True)
+            if run.seeds is not None:
+                self.turn_done.emit(TurnDone("", text, tuple(found), run.detail, run.place))
 
     def _written(self, run: ActiveRun, placement: Placement) -> LabelObjects:
         """Return the objects that the run writes to; rows and captions are held back meanwhile."""
@@ -308,9 +377,12 @@ class RunController:
         else:  # its objects get their labels when all questions are answered
             self.conversation.settle(name_objects(event.answer, None))
         self.said.emit(False)
+        question = run.questions[event.index]
+        said = self.conversation.turns[-1]
+        self.turn_done.emit(TurnDone(question.text, said.text, said.labels, run.detail, run.place))
         run.notes += notes_on_answer(
             event,
-            run.questions[event.index].phrase,
+            question.phrase,
             run.asked.model.name,
             nothing_new=run.asked.track is None and not found,
             cancelled=run.cancelled.is_set(),
@@ -342,7 +414,7 @@ class RunController:
     def _keep(self, run: ActiveRun, result: LabelRun | TrackRun) -> None:
         """Make the masks of a run one undo step, under the user's Ctrl+Z."""
         if isinstance(result, LabelRun):
-            result.commit()
+            result.commit(run.detail)
             self.last_run = result
         else:
             self.tracks.end(run)

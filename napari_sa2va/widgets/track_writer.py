@@ -11,7 +11,7 @@ from superqt.utils import qthrottled
 
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer.track_run import TrackRun
-from napari_sa2va.widgets.active_run import ActiveRun
+from napari_sa2va.widgets.active_run import ActiveRun, Seeds
 from napari_sa2va.widgets.messages import Message
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class PausedTrack:
     objects: tuple[TrackedObject, ...]
     state: TrackState
     result: TrackRun
+    seeds: Seeds | None = None
 
     def offer(self, stack_key: object, wanted: TrackOptions | None) -> str:
         """Say what going on would do for what is chosen now; empty where it would do nothing."""
@@ -66,6 +67,7 @@ class PausedTrack:
             replace(self.asked, track=track),
             self.stack,
             self.questions,
+            self.seeds,
             result=self.result,
             answers=self.answers,
             resumed=True,
@@ -95,7 +97,13 @@ class TrackWriter:
         asked, result = run.asked, run.result
         if not isinstance(result, TrackRun):
             stack: Any = run.place
-            result = TrackRun(objects, stack, replace=asked.replace, model=asked.model.name)
+            result = TrackRun(
+                objects,
+                stack,
+                replace=asked.replace,
+                model=asked.model.name,
+                into=run.seeds.into if run.seeds is not None else (),
+            )
         answers = [(one.phrase, run.answers.get(one.question, "")) for one in event.objects]
         labels = result.begin(answers)
         for one, label in zip(event.objects, labels, strict=True):
@@ -123,6 +131,12 @@ class TrackWriter:
         self._tell(event.done, event.total)
         self._redraw_soon()
 
+    def saved(self, run: ActiveRun, state: TrackState) -> None:
+        """Remember from where the run can go on, and have the log keep what is there so far."""
+        run.state = state
+        if isinstance(run.result, TrackRun):
+            run.result.found_so_far()
+
     def end(self, run: ActiveRun) -> None:
         """Make what was written one undo step, and remember how to go on."""
         self._run = None
@@ -130,7 +144,7 @@ class TrackWriter:
             return
         try:
             run.result.refresh()
-            run.result.commit()
+            run.result.commit(run.detail)
         except Sa2VAError as error:
             run.notes.append(Message(str(error), "error"))
         if self.paused is not None and self.paused.result is not run.result:
@@ -141,7 +155,14 @@ class TrackWriter:
         else:
             stack: Any = run.place
             self.paused = PausedTrack(
-                run.asked, stack, run.questions, run.answers, run.objects, run.state, run.result
+                run.asked,
+                stack,
+                run.questions,
+                run.answers,
+                run.objects,
+                run.state,
+                run.result,
+                run.seeds,
             )
 
     def stop(self) -> None:

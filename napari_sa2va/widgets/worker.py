@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_sa2va.engine.events import Event
-    from napari_sa2va.engine.request import Question, Request, TrackRequest
+    from napari_sa2va.engine.request import AnyRequest, Question
     from napari_sa2va.engine.runner import Runner
 
 
@@ -51,7 +51,7 @@ class MaskPrepared:
 
 @dataclass(frozen=True, slots=True)
 class QuestionsMade:
-    """What the user typed has become questions."""
+    """What the user typed has become questions; none where masks are followed."""
 
     questions: tuple[Question, ...]
 
@@ -73,7 +73,7 @@ class RunWorker(GeneratorWorker):
 
 def steps(
     runner: Runner,
-    make_request: Callable[[], Request | TrackRequest],
+    make_request: Callable[[], AnyRequest],
     cancelled: threading.Event,
     handled: threading.Semaphore,
 ) -> Callable[[], Iterator[Event | MaskPrepared | QuestionsMade]]:
@@ -98,7 +98,7 @@ def steps(
                     import_module(needed)
                 warm_up()
             request = make_request()
-            yield QuestionsMade(request.questions)
+            yield QuestionsMade(getattr(request, "questions", ()))
             for event in runner.run(request, cancelled):
                 yield _prepared(event) if isinstance(event, MaskFound) else event
                 while not (handled.acquire(timeout=_LOOK_UP_SECONDS) or cancelled.is_set()):
