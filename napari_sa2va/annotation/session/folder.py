@@ -11,6 +11,7 @@ is, and yet everything can be rebuilt and every request asked again.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -26,13 +27,14 @@ from napari_sa2va.annotation.session.files import (
     HISTORY,
     LOCK,
     LOG,
+    SESSION,
     SUFFIX,
     Head,
     read_head,
     write_head,
     write_table,
 )
-from napari_sa2va.annotation.session.lock import SessionLock
+from napari_sa2va.annotation.session.lock import SessionLock, ended_badly
 from napari_sa2va.annotation.session.log import LogEntry, LogWriter, read_lines
 from napari_sa2va.annotation.session.state import BEGUN, Rows, replaced_by
 from napari_sa2va.errors import InvalidInput
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.records import ObjectRecord
     from napari_sa2va.annotation.session.about import About, LabelsInfo
 
-_LONG_LOG: Final = 1 << 24
+LONG_LOG: Final = 1 << 24
 """Bytes of log from which on what is folded moves to the history."""
 
 
@@ -58,8 +60,6 @@ class Session:
     ----------
     path : Path
         The folder.
-    long_log : int
-        Bytes of log from which on what is folded moves to the history.
 
     Raises
     ------
@@ -71,18 +71,20 @@ class Session:
         It cannot be written.
     """
 
-    def __init__(self, path: Path, *, long_log: int = _LONG_LOG) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._long_log = long_log
+        badly = ended_badly(path / LOCK)
         self._lock = SessionLock(path / LOCK)
         try:
             self._head = read_head(path)
-            self.n = self._head.rows.n
-            self._writer = LogWriter(path / LOG, self._good_bytes())
+            rows = self._head.rows
+            self._opened = Rows(rows.n, dict(rows.records), list(rows.turns))
+            good = self._read_log()
+            self.n = self._opened.n
+            self._writer = LogWriter(path / LOG, good)
         except BaseException:
-            self._lock.release()
+            self._lock.release(badly=badly)
             raise
-        self._folded = self._unfolded_from()
         self._writing = threading.Lock()
         self._folding = threading.Lock()
         self._closed = False
@@ -91,6 +93,21 @@ class Session:
     def about(self) -> About:
         """Which image and layer, as noted last."""
         return self._head.about
+
+    @property
+    def records(self) -> dict[int, ObjectRecord]:
+        """The rows after the last entry of the log, by label, when the session was opened."""
+        return dict(self._opened.records)
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The conversation, as of then."""
+        return tuple(self._opened.turns)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder is still where it was."""
+        return (self.path / SESSION).is_file()
 
     @property
     def folded(self) -> int:
@@ -179,35 +196,34 @@ class Session:
                 self._writer.close()
                 self._lock.release()
 
-    def _good_bytes(self) -> int:
-        """Return where the log ends, less what was being written when the process was killed."""
-        good = 0
+    def _read_log(self) -> int:
+        """Follow the log to its end; return where that is.
+
+        What was being written when the process was killed does not count.
+        """
+        self._folded = good = 0
         for line in read_lines(self.path / LOG):
             if line.entry is None:
                 if line.last:
                     break
                 raise SessionDamaged(f"A line of {self.path / LOG} is damaged.")
             good = line.end
-            self.n = max(self.n, line.entry.n)
+            if line.entry.n <= self._head.rows.n:
+                self._folded = good
+            else:
+                self._opened.follow(line.entry)
         return good
 
-    def _unfolded_from(self) -> int:
-        """Return the offset of the first entry that is not folded yet."""
-        start = 0
-        for line in read_lines(self.path / LOG, end=self._writer.size):
-            if line.entry is None or line.entry.n > self._head.rows.n:
-                break
-            start = line.end
-        return start
-
     def _fold(self, about: About | None) -> None:
+        if not self.is_there:
+            raise FileNotFoundError(errno.ENOENT, "somebody moved or deleted it")
         with self._writing:
             end = self._writer.size
         head = self._head
         rows = Rows(head.rows.n, dict(head.rows.records), list(head.rows.turns))
         name, shape = head.array, (about or head.about).labels
         changed = about is not None and about != head.about
-        if end > self._folded or not (self.path / name).exists():
+        if end > self._folded:
             name = self._fold_pixels(rows, end, shape)
             changed = True
         if changed:
@@ -217,15 +233,16 @@ class Session:
         self._folded = end
         if name != head.array:
             shutil.rmtree(self.path / head.array, ignore_errors=True)
-        if end > self._long_log:
+        if end > LONG_LOG:
             self._move_to_history(end)
 
     def _fold_pixels(self, rows: Rows, end: int, labels: LabelsInfo) -> str:
         """Write what the log says since the last time; return the name of the array."""
         name = self._head.array
-        if not (self.path / name).exists():
-            create_array(self.path / name, self._head.about.labels)
-        array = ZarrLabels(self.path / name)
+        if not self._head.rows.n:
+            array = _new_array(self.path / name, self._head.about.labels)
+        else:
+            array = ZarrLabels(self.path / name)
         for line in read_lines(self.path / LOG, self._folded, end):
             entry = line.entry
             if entry is None:
@@ -233,9 +250,7 @@ class Session:
             replaced = replaced_by(entry)
             if replaced is not None:
                 name = f"labels-{entry.n}.zarr"
-                shutil.rmtree(self.path / name, ignore_errors=True)  # of a fold that was killed
-                create_array(self.path / name, replaced)
-                array = ZarrLabels(self.path / name)
+                array = _new_array(self.path / name, replaced)
             for patch in entry.patches():
                 array.write(patch)
             rows.follow(entry)
@@ -268,7 +283,7 @@ class Session:
             self._folded = 0
 
 
-def create_session(folder: Path, name: str, about: About, *, long_log: int = _LONG_LOG) -> Session:
+def create_session(folder: Path, name: str, about: About) -> Session:
     """Make a new session in a folder.
 
     Parameters
@@ -279,8 +294,6 @@ def create_session(folder: Path, name: str, about: About, *, long_log: int = _LO
         Of the session; a number is added where there is one of that name.
     about : About
         Which image and layer.
-    long_log : int
-        As of `Session`.
 
     Raises
     ------
@@ -299,7 +312,7 @@ def create_session(folder: Path, name: str, about: About, *, long_log: int = _LO
         shutil.rmtree(temporary, ignore_errors=True)
         raise cannot_record(folder, error) from error
     try:
-        session = Session(path, long_log=long_log)
+        session = Session(path)
     except OSError as error:
         raise cannot_record(path, error) from error
     session.append(BEGUN, detail=about.detail())
@@ -329,6 +342,12 @@ def cannot_record(path: Path, error: Exception) -> CannotRecord:
         f"The session could not be written to {path} ({reason}). You can go on working: nothing is "
         "lost while napari is open, and recording resumes by itself as soon as the disk allows it."
     )
+
+
+def _new_array(path: Path, labels: LabelsInfo) -> ZarrLabels:
+    shutil.rmtree(path, ignore_errors=True)  # of a folding that was killed
+    create_array(path, labels)
+    return ZarrLabels(path)
 
 
 def _renamed(temporary: Path, folder: Path, name: str) -> Path:

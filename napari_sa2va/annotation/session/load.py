@@ -68,7 +68,7 @@ class SessionState:
     ended_badly : bool
         The process that wrote it was killed.
     array : str
-        Name of the label array in the folder; empty where all is rebuilt from the log.
+        Name of the label array in the folder; empty where all comes from the log.
     entries : tuple of LogEntry
         What the array lacks.
     """
@@ -99,7 +99,7 @@ class SessionState:
             The array cannot be read; what can be rebuilt from the log comes along.
         """
         entries, first = self._since_replaced()
-        if first is None and self.array and (self.path / self.array).exists():
+        if first is None and self.array:
             try:
                 array = np.array(read(open_array(self.path / self.array), ...))
             except ArrayDamaged as error:
@@ -127,7 +127,7 @@ class SessionState:
             It cannot be written there.
         """
         entries, first = self._since_replaced()
-        if first is None and self.array and (self.path / self.array).exists():
+        if first is None and self.array:
             shutil.copytree(self.path / self.array, path)
         else:
             create_array(path, self.about.labels)
@@ -221,10 +221,10 @@ def _entries_after(path: Path, n: int) -> tuple[list[LogEntry], str]:
     return entries, f"{damaged} actions" if damaged > 1 else "One action" if damaged else ""
 
 
-def _state(
-    path: Path, head: Head, rows: Rows, entries: Sequence[LogEntry], array: str | None = None
-) -> SessionState:
+def _state(path: Path, head: Head, rows: Rows, entries: Sequence[LogEntry]) -> SessionState:
     about = head.about
+    # Before the first folding there is none, or a part of one.
+    array = head.array if rows.n else ""
     for entry in entries:
         rows.follow(entry)
         labels = replaced_by(entry)
@@ -239,7 +239,7 @@ def _state(
         tuple(rows.records[label] for label in sorted(rows.records)),
         tuple(rows.turns),
         ended_badly(path / LOCK),
-        head.array if array is None else array,
+        array,
         tuple(entries),
     )
 
@@ -252,7 +252,7 @@ def _rebuilt(path: Path) -> SessionState | None:
             return None
         first = entries[0]
         head = Head(About.read(first.detail), first.time, FIRST_ARRAY, Rows(), "")
-        return _state(path, head, Rows(), entries, array="")
+        return _state(path, head, head.rows, entries)
     except (OSError, KeyError, TypeError, ValueError):
         return None
 

@@ -47,8 +47,8 @@ class SessionLock:
         try:
             if not _lock(self._file):
                 raise SessionInUse(
-                    f"{path.parent.name} is open in another napari{_holder(path)}. It is shown "
-                    "here as it was saved last, and what you change here is not recorded in it."
+                    f"{path.parent.name} is open in another napari{_holder(path)}: it is shown "
+                    "here as it was saved last, and not written to."
                 )
             self._file.truncate(0)
             who = {"process": os.getpid(), "host": socket.gethostname(), "since": now()}
@@ -58,10 +58,17 @@ class SessionLock:
             self._file.close()
             raise
 
-    def release(self) -> None:
-        """Let go, having ended well."""
-        with suppress(OSError):  # the drive is gone: the file will look like a crash, which it was
-            self._file.truncate(0)
+    def release(self, *, badly: bool = False) -> None:
+        """Let go.
+
+        Parameters
+        ----------
+        badly : bool
+            Leave the mark of a crash.
+        """
+        if not badly:
+            with suppress(OSError):  # the drive is gone: it will look like a crash, which it was
+                self._file.truncate(0)
         with suppress(OSError):
             self._file.close()
 

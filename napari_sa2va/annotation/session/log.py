@@ -198,6 +198,8 @@ class LogWriter:
         if self._file is None:
             self._file = self._opened()
         try:
+            if not os.fstat(self._file.fileno()).st_nlink:
+                raise FileNotFoundError(errno.ENOENT, "the log was deleted", str(self.path))
             left = memoryview(line)
             while left:  # a disk that is getting full takes a part first
                 left = left[self._file.write(left) :]

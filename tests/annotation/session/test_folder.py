@@ -101,10 +101,9 @@ def test_a_session_goes_on_after_a_crash(live: Any, checked: Any) -> None:
 
 
 def test_long_logs_move_to_the_history_and_nothing_is_lost(
-    tmp_path: Path, about: About, live: Any, checked: Any
+    live: Any, checked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live.session.close()
-    live.session = create_session(tmp_path, "short", about, long_log=2000)
+    monkeypatch.setattr("napari_sa2va.annotation.session.folder.LONG_LOG", 2000)
     for _ in range(3):
         live.work()
         live.session.fold()

@@ -1,0 +1,190 @@
+"""All recordings of one viewer: which layers are recorded, and where the conversation belongs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from napari.layers import Image, Labels
+from psygnal import Signal
+
+from napari_sa2va.annotation.actions import Action
+from napari_sa2va.viewer.labels import METADATA
+from napari_sa2va.viewer.recorder import Recorder
+from napari_sa2va.viewer.results import results_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from napari_sa2va.annotation import Conversation, Turn
+    from napari_sa2va.viewer.objects import LabelObjects
+
+ASKED: Final = "asked"
+"""Kind of an entry about something that was said."""
+
+
+class Sessions:
+    """Records all layers of a viewer that hold objects.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Its `results_of` are recorded; layers that came with a session go on with it.
+    """
+
+    folder: Path | None = None
+    """Where sessions go; beside the image, else into the user's folder, if None."""
+    changed = Signal()
+    """A recording began, ended, or stands otherwise."""
+    told = Signal(str, str)
+    """A level ("info", "warning", "error") and a sentence."""
+    recalled = Signal(object)
+    """A `Recorder` whose session came with a conversation."""
+
+    def __init__(self, viewer: Any) -> None:
+        self.images: Callable[[], Sequence[Image]] = tuple
+        """Returns the images that are looked at, for layers that do not say whose they are."""
+        self._viewer = viewer
+        self._results = results_of(viewer)
+        self._recorders: dict[LabelObjects, Recorder] = {}
+        self._held = 0
+        for objects in self._results.all:
+            self._on_made(objects)
+        self._results.made.connect(self._on_made)
+        self._results.removed.connect(self._on_removed)
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        for layer in list(viewer.layers):
+            self._adopt(layer)
+
+    def hold(self) -> None:
+        """Note one more who needs recordings to be made."""
+        self._held += 1
+
+    def release(self) -> None:
+        """Note that somebody needs no recordings any more; with the last of them all end."""
+        self._held -= 1
+        if self._held > 0:
+            return
+        self._results.made.disconnect(self._on_made)
+        self._results.removed.disconnect(self._on_removed)
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
+        recorders, self._recorders = list(self._recorders.values()), {}
+        for recorder in recorders:
+            recorder.close()
+        _SESSIONS.pop(id(self._viewer), None)
+
+    @property
+    def recorders(self) -> tuple[Recorder, ...]:
+        """All there are."""
+        return tuple(self._recorders.values())
+
+    def of(self, objects: LabelObjects | None) -> Recorder | None:
+        """Return what records a layer's objects."""
+        return None if objects is None else self._recorders.get(objects)
+
+    def tick(self) -> None:
+        """Do what can wait: to be called every second or so."""
+        for recorder in self.recorders:
+            recorder.tick()
+
+    def _on_made(self, objects: LabelObjects) -> None:
+        if objects in self._recorders:
+            return
+        recorder = Recorder(self._viewer, objects, images=lambda: self.images(), folder=self.folder)
+        self._recorders[objects] = recorder
+        recorder.changed.connect(self.changed)
+        recorder.told.connect(self.told)
+        recorder.start()
+        if recorder.turns:
+            self.recalled.emit(recorder)
+        self.changed.emit()
+
+    def _on_removed(self, objects: LabelObjects) -> None:
+        recorder = self._recorders.pop(objects, None)
+        if recorder is not None:
+            recorder.close(wait=False)
+            self.changed.emit()
+
+    def _on_inserted(self, event: Any) -> None:
+        self._adopt(event.value)
+
+    def _adopt(self, layer: Any) -> None:
+        """Go on with the session that a layer came from."""
+        marks = layer.metadata.get(METADATA, {})
+        if not isinstance(layer, Labels) or not marks.get("restored"):
+            return
+        session = marks.get("session")
+        marks["images"] = tuple(
+            image.unique_id
+            for image in self._viewer.layers
+            if isinstance(image, Image)
+            and image.metadata.get(METADATA, {}).get("session") == session
+        )
+        self._results.of(layer)
+
+
+class Said:
+    """Gives the turns of one conversation to the sessions that they belong to.
+
+    Parameters
+    ----------
+    conversation : Conversation
+        Of a dock.
+    """
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._heard: list[Turn] = []
+        self._whose: list[tuple[Recorder, int]] = []
+
+    def tell(self, recorder: Recorder | None) -> None:
+        """Give what was said anew, and what is new, to whom it belongs.
+
+        Parameters
+        ----------
+        recorder : Recorder or None
+            Whose objects the new turns are about; None to wait until that is known.
+        """
+        turns = self._conversation.turns
+        for at, turn in enumerate(turns):
+            if at < len(self._heard):
+                if turn != self._heard[at]:
+                    whose, place = self._whose[at]
+                    whose.say(place, turn)
+                    self._heard[at] = turn
+            elif recorder is None:
+                return
+            else:
+                place = len(recorder.turns)
+                recorder.say(place, turn)
+                self._heard.append(turn)
+                self._whose.append((recorder, place))
+
+    def recall(self, recorder: Recorder) -> Iterable[Turn]:
+        """Go on with the conversation of a session; return the turns to show."""
+        self.tell(recorder)
+        for place, turn in enumerate(list(recorder.turns)):
+            if (recorder, place) in self._whose:
+                continue
+            self._conversation.turns.append(turn)
+            self._heard.append(turn)
+            self._whose.append((recorder, place))
+            yield turn
+
+
+def asked(text: str, labels: Sequence[int], detail: Mapping[str, Any]) -> Action:
+    """Return what a session keeps of a question that changed nothing."""
+    return Action(ASKED, text, (), tuple(labels), dict(detail))
+
+
+# As those of `results_of`.
+_SESSIONS: WeakValueDictionary[int, Sessions] = WeakValueDictionary()
+
+
+def sessions_of(viewer: Any) -> Sessions:
+    """Return the recordings of a viewer: its docks share them."""
+    sessions = _SESSIONS.get(id(viewer))
+    if sessions is None:
+        sessions = _SESSIONS[id(viewer)] = Sessions(viewer)
+    return sessions
