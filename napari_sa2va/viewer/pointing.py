@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sa2va.annotation.prompts import is_in
 from napari_sa2va.viewer.geometry import displayed_axes, view_plane
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari_sa2va.annotation.prompts import Point
     from napari_sa2va.frames import PlaneIndex
+    from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
 
 
@@ -120,6 +122,18 @@ def mask_in_frame(
 
 
 def _nearest(start: int, stop: int, factor: float) -> NDArray[np.intp]:
-    """The layer's pixels in which the centres of the frame's pixels lie."""
+    """Return the pixels of the layer in which the centres of those of the frame lie."""
     centres = (np.arange(start, stop) + 0.5) * factor
     return np.floor(centres).astype(np.intp)
+
+
+def label_at(objects: LabelObjects, placement: Placement, point: Point) -> int:
+    """Return the label of the object under a point of a frame; 0 where there is none."""
+    if not is_in(point, placement.frame_shape):
+        return 0
+    at = np.round(on_layer(placement, [point])[0]).astype(int)
+    shape = objects.labels.data.shape
+    if any(not 0 <= i < n for i, n in zip(at, shape, strict=True)):
+        return 0
+    label = int(objects.labels.data[tuple(at)])
+    return label if objects.entry(label) is not None else 0

@@ -25,6 +25,7 @@ from napari_sa2va.widgets.ask_panel import AskPanel
 from napari_sa2va.widgets.asked import Asked
 from napari_sa2va.widgets.canvas_keys import CanvasKeys
 from napari_sa2va.widgets.controller import RunController
+from napari_sa2va.widgets.correct_part import CorrectPart
 from napari_sa2va.widgets.memory import DockState, setting
 from napari_sa2va.widgets.message_bar import MessageBar
 from napari_sa2va.widgets.messages import Message
@@ -88,24 +89,27 @@ class Sa2VAWidget(QWidget):
         self.messages = MessageBar()
         self.objects = ObjectsPanel(self._viewer)
         self.threshold = ThresholdRow()
+        self.correct = CorrectPart(self._viewer, self._results, self._runner, self.asked, self)
         self.options = OptionsPanel()
         self.sections = {
             "Image and model": Section("Image and model", _column(self.source, self.model)),
             "Ask": Section("Ask", self.ask),
             "Through z or time": Section("Through z or time", self.stack),
             "Objects": Section("Objects", _column(self.objects, self.threshold)),
+            "Correct": Section("Correct", self.correct.panel),
             "Options": Section("Options", self.options),
         }
         self._lay_out()
         self._recall()
         self.bind({"run": self.run, "cancel": self.controller.cancel})
         self.bind(self.objects.actions.by_name)
+        self.bind(self.correct.actions)
         self._connect()
         self._on_source()
         SpareTime(glyphs_drawn(self._viewer), self)
 
     def _lay_out(self) -> None:
-        source, ask, stack, objects, options = self.sections.values()
+        source, ask, stack, objects, correct, options = self.sections.values()
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(6, 4, 6, 6)
@@ -115,6 +119,7 @@ class Sa2VAWidget(QWidget):
         column.addWidget(stack)
         column.addWidget(self.messages)
         column.addWidget(objects, stretch=2)
+        column.addWidget(correct)
         column.addWidget(options)
         column.addStretch(0)
         scroll = QScrollArea()
@@ -149,6 +154,9 @@ class Sa2VAWidget(QWidget):
         self.stack.resume_clicked.connect(self._on_resume)
         self._results.removed.connect(self._on_source)
         self._results.refused.connect(self._on_refused)
+        self.correct.correcting.told.connect(self.messages.show_message)
+        self.correct.correcting.refining.ready.connect(self._on_model_ready)
+        self.correct.correcting.accepted.connect(self._on_source)
         layers.inserted.connect(self._on_source)
         layers.removed.connect(self._on_source)
         for section in self.sections.values():
@@ -156,7 +164,8 @@ class Sa2VAWidget(QWidget):
         for button in (self.ask.segment, self.ask.ask):
             button.toggled.connect(self._remember)
         # A docked widget is told nothing when napari closes, only destroyed.
-        self.destroyed.connect(partial(_close, self.controller, self.source, self._keys))
+        closing = (self.controller.close, self.correct.correcting.close)
+        self.destroyed.connect(partial(_close, closing, self.source, self._keys))
         QApplication.instance().aboutToQuit.connect(self._on_quit)
 
     def bind(self, actions: Mapping[str, Callable[[], Any]]) -> None:
@@ -210,12 +219,14 @@ class Sa2VAWidget(QWidget):
     def _on_writing(self, objects: LabelObjects) -> None:
         objects.show_captions = self.options.captions.isChecked()
         self.objects.show_objects(objects)
+        self.correct.correcting.follow(objects)
 
     def _on_painted(self, run: LabelRun | None) -> None:
         self.threshold.set_run(run)
 
     def _on_model(self) -> None:
         self.controller.cancel("The model was changed, so the run was ended.")
+        self.correct.correcting.settings_changed()
         self.stack.show_consistent(True)  # until it is loaded and says otherwise
         self._remember()
         self._summarize()
@@ -228,6 +239,7 @@ class Sa2VAWidget(QWidget):
         if objects is not None and objects.show_captions != self.options.captions.isChecked():
             objects.show_captions = self.options.captions.isChecked()
             objects.show()
+        self.correct.correcting.settings_changed()
         self._on_source()
         self._remember()
 
@@ -271,7 +283,9 @@ class Sa2VAWidget(QWidget):
             objects = None
         if not self.controller.busy:
             self.objects.show_objects(objects)
+        self.correct.correcting.follow(objects)
         self.stack.set_axes(stack_axes(self._viewer, images))
+        self.correct.panel.show_stack(self.stack.offers)
         stack = self.sections["Through z or time"]
         stack.setVisible(self.stack.offers)
         self._show_cost()
@@ -281,6 +295,7 @@ class Sa2VAWidget(QWidget):
         self.sections["Image and model"].summarize(f"{images} · {self.model.short_name}")
         self.sections["Options"].summarize(self.options.summary)
         self.sections["Through z or time"].summarize(self.stack.summary)
+        self.sections["Correct"].summarize(self.correct.panel.summary)
 
     # --- what is remembered ---
 
@@ -313,6 +328,7 @@ class Sa2VAWidget(QWidget):
     def _on_quit(self) -> None:
         """Let the run end before Python does: a thread that still runs then would abort it."""
         self.controller.close()
+        self.correct.correcting.close()
         # The runner looks at its cancel event between two tokens, so this is short.
         with suppress(RuntimeError):  # it took longer
             WorkerBase.await_workers(_QUIT_MILLISECONDS)
@@ -336,8 +352,11 @@ def _column(*widgets: QWidget) -> QWidget:
     return column
 
 
-def _close(controller: RunController, source: SourcePanel, keys: CanvasKeys, *_: object) -> None:
+def _close(
+    closing: tuple[Callable[[], None], ...], source: SourcePanel, keys: CanvasKeys, *_: object
+) -> None:
     """Stop following the viewer. Not a method: the widget is being destroyed."""
-    controller.close()
+    for close in closing:
+        close()
     source.close_connections()
     keys.unbind()

@@ -79,7 +79,7 @@ def test_levels_of_a_pyramid() -> None:
     full = np.zeros((8192, 8192), np.uint8)
     layer = viewer.add_image([full, full[::4, ::4], full[::16, ::16]], multiscale=True)
     place = snapshot(viewer, [layer])
-    height, width = place.placement.frame_shape
+    height, _ = place.placement.frame_shape
     row, column = in_frame(viewer, place.placement, (8191.5, -0.5))
     assert (row, column) == pytest.approx((height - 0.5, -0.5))
 

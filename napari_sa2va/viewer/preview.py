@@ -1,0 +1,194 @@
+"""What a correction would change, shown over the image before anything is changed."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_sa2va.annotation.prompts import border
+from napari_sa2va.viewer.entries import axes_of, is_empty
+from napari_sa2va.viewer.labels import METADATA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sa2va.annotation.painting import Box
+    from napari_sa2va.viewer.placement import Placement
+
+KIND: Final = "preview"
+INSIDE, BORDER, LOST = 1, 2, 3
+_BORDER_COLOUR: Final = (1.0, 0.9, 0.0, 1.0)
+_LOST_COLOUR: Final = (0.0, 0.0, 0.0, 0.6)
+_TINT: Final = 0.35
+# Of the screen: a border one pixel of the image wide is not seen in a large image zoomed out.
+_BORDER_WIDTH: Final = 2.0
+_THICKEST: Final = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What Accept would do to a rectangle of a plane.
+
+    Attributes
+    ----------
+    box : tuple of slice
+        Rows and columns of the Labels layer's plane.
+    gains : bool array
+        Pixels that will have the object's label: those of the mask that it may have.
+    loses : bool array
+        Pixels that have it now and will not.
+    blocked : int
+        Pixels of the mask that stay another object's.
+    """
+
+    box: Box
+    gains: NDArray[np.bool_]
+    loses: NDArray[np.bool_]
+    blocked: int
+
+
+class PreviewLayer:
+    """A layer above all others, in one plane, as large as the change.
+
+    The mask is tinted with a bright border; what the object would lose is darkened.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Where the layer is added.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._layer: Labels | None = None
+        self._colour: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+
+    @property
+    def layer(self) -> Labels | None:
+        """The layer; None before the first preview, and after a user deleted it."""
+        return self._layer if self._layer in self._viewer.layers else None
+
+    def prepare(self, placement: Placement) -> Labels:
+        """Return the layer; made and added if need be, so that a first preview need not wait."""
+        ndim = len(placement.labels_shape)
+        layer = self.layer
+        if layer is not None and layer.ndim == ndim:
+            return layer
+        if layer is not None:
+            self._viewer.layers.remove(layer)
+        self._layer = layer = Labels(
+            np.zeros((1,) * ndim, dtype=np.uint8),
+            name="Correction",
+            colormap=_colours(self._colour),
+            opacity=1.0,
+            visible=False,
+            metadata={METADATA: {"kind": KIND}},
+            **placement.labels_geometry(),
+        )
+        layer.editable = False
+        add_quietly(self._viewer, layer)
+        return layer
+
+    def show(
+        self, placement: Placement, change: Change, colour: NDArray[Any] | tuple[float, ...]
+    ) -> None:
+        """Show a change.
+
+        Parameters
+        ----------
+        placement : Placement
+            Of the plane.
+        change : Change
+        colour : four numbers
+            Of the object, 0 to 1.
+        """
+        if is_empty(change.box):
+            self.clear()
+            return
+        values = np.zeros(change.gains.shape, dtype=np.uint8)
+        values[change.loses] = LOST
+        values[change.gains] = INSIDE
+        values[border(change.gains, self._thickness(placement))] = BORDER
+        corner = [0 if at is None else at for at in placement.index]
+        rows, columns = axes_of(placement.index)
+        corner[rows], corner[columns] = change.box[0].start, change.box[1].start
+        shape = [1] * len(corner)
+        shape[rows], shape[columns] = values.shape
+        layer = self.prepare(placement)
+        layer.data = values.reshape(shape)
+        lie_on(layer, placement, corner)
+        if tuple(colour) != self._colour:
+            self._colour = tuple(colour)
+            layer.colormap = _colours(self._colour)
+        layer.visible = True
+
+    def clear(self) -> None:
+        """Show nothing."""
+        if (layer := self.layer) is not None:
+            layer.visible = False
+
+    def _thickness(self, placement: Placement) -> int:
+        """Return how many pixels of the layer make a border that can be seen at this zoom."""
+        width = np.ceil(_BORDER_WIDTH / pixel_on_screen(self._viewer, placement))
+        return int(np.clip(width, 1, _THICKEST))
+
+
+@functools.cache
+def warm_up() -> None:
+    """Have napari compile what such a layer needs; takes seconds once, in any thread."""
+    layer = Labels(np.ones((1, 1), dtype=np.uint8), colormap=_colours((1.0, 1.0, 1.0, 1.0)))
+    layer.data = np.ones((2, 2), dtype=np.uint8)
+
+
+def pixel_on_screen(viewer: Any, placement: Placement) -> float:
+    """Return how many pixels of the screen a pixel of the Labels layer is wide at this zoom."""
+    axes = axes_of(placement.index)
+    pixel = float(np.linalg.norm(placement.geometry.matrix[:-1, axes], axis=0).min())
+    return max(pixel * float(viewer.scene.camera.zoom), 1e-6)
+
+
+def lie_on(layer: Any, placement: Placement, corner: Sequence[int] = ()) -> None:
+    """Let a layer lie on the Labels layer of a placement, its origin on the pixel `corner`."""
+    place = placement.labels_geometry()
+    if len(corner):
+        place["translate"] = place["translate"] + placement.geometry.physical @ np.array(corner)
+    for name, value in place.items():
+        now = layer.affine.affine_matrix if name == "affine" else getattr(layer, name)
+        if not np.array_equal(now, value):
+            setattr(layer, name, value)
+
+
+def to_top(viewer: Any, layer: Any) -> None:
+    """Draw a layer above all others."""
+    if layer is not None and viewer.layers[-1] is not layer:
+        viewer.layers.move(viewer.layers.index(layer), len(viewer.layers))
+
+
+def add_quietly(viewer: Any, layer: Any) -> None:
+    """Add a layer on top; the active layer stays active."""
+    selection = viewer.layers.selection
+    active, selected = selection.active, set(selection)
+    viewer.add_layer(layer)
+    selection.clear()
+    selection.update(selected)
+    selection.active = active
+
+
+def _colours(colour: tuple[float, ...]) -> DirectLabelColormap:
+    tint = (*colour[:3], _TINT)
+    return DirectLabelColormap(
+        color_dict={
+            None: "transparent",
+            0: "transparent",
+            INSIDE: tint,
+            BORDER: _BORDER_COLOUR,
+            LOST: _LOST_COLOUR,
+        }
+    )

@@ -1,0 +1,661 @@
+"""From clicks on the canvas to a corrected object: nothing changes before it is accepted."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakMethod
+
+import numpy as np
+from psygnal import Signal
+from superqt.utils import qdebounced
+
+from napari_sa2va.annotation.prompts import Click, Scribble, box_around, is_in
+from napari_sa2va.errors import InvalidInput, Sa2VAError
+from napari_sa2va.viewer import snapshot
+from napari_sa2va.viewer.clicks import CanvasClicks
+from napari_sa2va.viewer.correction import accept
+from napari_sa2va.viewer.pointing import in_frame, label_at, plane_shown
+from napari_sa2va.viewer.preview import PreviewLayer, to_top
+from napari_sa2va.viewer.prompt_layer import PromptLayer
+from napari_sa2va.widgets.correct_state import CorrectState, hint
+from napari_sa2va.widgets.messages import Message
+from napari_sa2va.widgets.open_correction import OpenCorrection
+from napari_sa2va.widgets.refining import Refining
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_sa2va.annotation.prompts import Mark, Point
+    from napari_sa2va.engine import Runner
+    from napari_sa2va.frames import PlaneIndex
+    from napari_sa2va.viewer.clicks import Drag
+    from napari_sa2va.viewer.objects import LabelObjects
+    from napari_sa2va.viewer.placement import Placement
+    from napari_sa2va.viewer.results import Results
+    from napari_sa2va.widgets.asked import Asked
+    from napari_sa2va.widgets.open_correction import Found
+
+_LOOK_AHEAD_MILLISECONDS: Final = 300
+_NEW_COLOUR: Final = (0.3, 0.8, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accepted:
+    """The last correction that was accepted: where one can go on from."""
+
+    objects: LabelObjects
+    label: int
+    opened: OpenCorrection
+    found: Found
+
+    @property
+    def plane(self) -> PlaneIndex:
+        """The plane that it was in."""
+        return self.opened.place.placement.index
+
+
+class Correcting:
+    """Takes clicks while it is on, shows what they would change, and changes it when told to.
+
+    One correction is open at a time, and belongs to the plane that it was begun in.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    results : Results
+        Of that viewer.
+    runner : Runner
+        Shared by all docks.
+    asked : bound method
+        Returns an `Asked`: image, model and options as they are chosen now. Not kept alive.
+    """
+
+    state_changed = Signal(object)
+    """A `CorrectState`."""
+    told = Signal(object)
+    """A `Message`, or None when the last one no longer holds."""
+    accepted = Signal(object)
+    """An `Accepted`."""
+
+    def __init__(
+        self, viewer: Any, results: Results, runner: Runner, asked: Callable[[], Asked]
+    ) -> None:
+        self.state = CorrectState()
+        self.refining = Refining(runner)
+        self.last: Accepted | None = None
+        self._viewer, self._results, self._runner = viewer, results, runner
+        self._asked = WeakMethod(asked)
+        self._clicks = CanvasClicks(viewer)
+        self._preview, self._prompts = PreviewLayer(viewer), PromptLayer(viewer)
+        self._objects: LabelObjects | None = None
+        self._open: OpenCorrection | None = None
+        self._thrown: OpenCorrection | None = None
+        self._order: tuple[int, ...] = ()
+        self._new = self._accept_soon = self._warned = self._selecting = False
+        self._positive = True
+        self._phrase = self._busy = ""
+        self._blocked = 0
+        self._clicks.clicked.connect(self._on_click)
+        self._clicks.drawing.connect(self._on_drawing)
+        self._clicks.drawn.connect(self._on_drawn)
+        self.refining.found.connect(self._on_found)
+        self.refining.failed.connect(self._on_failed)
+        self.refining.stage.connect(self._on_stage)
+        self.refining.warm.connect(self._on_warm)
+        results.removed.connect(self._on_objects_removed)
+        for event, slot in self._slots():
+            event.connect(slot)
+
+    def _slots(self) -> list[tuple[Any, Callable[..., None]]]:
+        dims, layers = self._viewer.dims.events, self._viewer.layers
+        return [
+            (dims.point, self._on_view),
+            (dims.order, self._on_view),
+            (dims.ndisplay, self._on_view),
+            (layers.events.removed, self._on_layer_removed),
+            (layers.selection.events.active, self._on_active),
+        ]
+
+    def close(self) -> None:
+        """End everything: the viewer goes."""
+        self._clicks.on = False
+        self.refining.close()
+        self._results.removed.disconnect(self._on_objects_removed)
+        for event, slot in self._slots():
+            event.disconnect(slot)
+        self.follow(None)
+
+    # --- what the user chooses ---
+
+    def toggle(self) -> None:
+        """Begin or end taking clicks."""
+        self.turn(not self._clicks.on)
+
+    def turn(self, on: bool) -> None:
+        """Begin or end taking clicks; an open correction is rejected, and can be brought back."""
+        if on == self._clicks.on:
+            return
+        if on:
+            with self._telling():
+                asked = self._asked_now()
+                snapshot(self._viewer, asked.images, asked.look_at)
+                self._clicks.on = True
+                self._clicks.put_down()
+                self._look_ahead()
+        else:
+            self._clicks.on = False
+            self.reject()
+            self._prompts.hide()
+        self._tell()
+
+    def begin_new(self) -> None:
+        """Let the next mark begin a new object."""
+        self._choose(new=True)
+
+    def take_selected(self) -> None:
+        """Let the next mark correct the selected object."""
+        self._choose(new=False)
+
+    def _choose(self, *, new: bool) -> None:
+        if self._open is not None:
+            self._warn(
+                f"The correction of {self._open.name} is open. Accept or reject it first.",
+                "warning",
+            )
+        else:
+            self._new = new
+        self.turn(True)
+        self._tell()
+
+    def set_phrase(self, phrase: str) -> None:
+        """Name the next new object."""
+        self._phrase = phrase.strip()
+        if self._open is not None and self._open.label is None:
+            self._open.phrase = self._phrase
+
+    def click_positive(self) -> None:
+        """Let clicks and strokes say what belongs to the object."""
+        self._positive = True
+        self.turn(True)
+        self._tell()
+
+    def click_negative(self) -> None:
+        """Let clicks and strokes say what does not belong to it."""
+        self._positive = False
+        self.turn(True)
+        self._tell()
+
+    def drag_box(self) -> None:
+        """Let drags draw boxes, or no longer."""
+        self._drag("box")
+
+    def drag_scribble(self) -> None:
+        """Let drags draw strokes, or no longer."""
+        self._drag("scribble")
+
+    def _drag(self, drag: Drag) -> None:
+        self._clicks.drag = "pan" if self._clicks.drag == drag else drag
+        self.turn(True)
+        self._clicks.put_down()
+        self._tell()
+
+    def follow(self, objects: LabelObjects | None) -> None:
+        """Correct objects of this layer; None while there is none."""
+        if objects is self._objects:
+            return
+        for one, connect in ((self._objects, False), (objects, True)):
+            if one is None:
+                continue
+            for event, slot in (
+                (one.labels.events.selected_label, self._on_selected),
+                (one.changed, self._on_objects),
+            ):
+                (event.connect if connect else event.disconnect)(slot)
+        self._objects = objects
+        self._tell()
+
+    def settings_changed(self) -> None:
+        """Take note of another model or other options."""
+        opened, asked = self._open, self._asked()
+        if opened is None or asked is None:
+            return
+        now = asked()
+        other = now.model != opened.asked.model
+        opened.asked = replace(opened.asked, model=now.model, replace=now.replace)
+        if other:  # its logits mean nothing to another model
+            opened.marks.found.clear()
+            self.refining.want(opened)
+        self._show()
+
+    # --- marks ---
+
+    def _on_click(self, world: Any, negative: bool) -> None:
+        positive = self._positive and not negative
+        with self._telling():
+            opened = self._opened(positive, world)
+            if opened is not None:
+                self._add(opened, Click(self._point(opened, world), positive))
+
+    def _on_drawing(self, path: list[Any], negative: bool) -> None:
+        """Show a stroke while it grows."""
+        try:
+            opened = self._opened(self._positive and not negative)
+        except Sa2VAError:
+            return  # said when it is drawn
+        if opened is None:
+            return
+        mark = self._stroke(opened, path, negative)
+        if mark is not None:
+            self._prompts.show(opened.place.placement, [*opened.marks.given, mark])
+
+    def _on_drawn(self, path: list[Any], negative: bool) -> None:
+        with self._telling():
+            positive = self._clicks.drag == "box" or (self._positive and not negative)
+            opened = self._opened(positive)
+            if opened is None:
+                return
+            mark = self._stroke(opened, path, negative)
+            if mark is None:
+                raise InvalidInput(_outside(opened.asked))
+            self._add(opened, mark)
+
+    def _stroke(self, opened: OpenCorrection, path: list[Any], negative: bool) -> Mark | None:
+        placement = opened.place.placement
+        points = [in_frame(self._viewer, placement, world) for world in path]
+        if self._clicks.drag == "box":
+            return box_around(points[0], points[-1], placement.frame_shape)
+        inside = tuple(point for point in points if is_in(point, placement.frame_shape))
+        return Scribble(inside, self._positive and not negative) if inside else None
+
+    def use_paint(self) -> None:
+        """Take the object's pixels, as somebody painted them, for the object."""
+        with self._telling():
+            opened = self._opened(True)
+            if opened is None:
+                return
+            if opened.label is None and opened.objects is not None:
+                label = int(opened.objects.labels.selected_label)
+                if opened.objects.entry(label) is None:  # painted by hand, and no object yet
+                    opened.label = label
+            self._add(opened, opened.painted())
+
+    def undo_click(self) -> None:
+        """Take the newest mark back; without any, the correction is over."""
+        opened = self._open
+        if opened is None:
+            return
+        self._accept_soon = False
+        opened.marks.undo()
+        if not opened.marks.given:
+            self._close()
+            return
+        self._prompts.show(opened.place.placement, opened.marks.given)
+        self.refining.want(opened)
+        self._show()
+
+    def _opened(self, positive: bool, world: Any = None) -> OpenCorrection | None:
+        """Return the open correction, or one that a mark in view would open.
+
+        None where a click has chosen another object instead.
+
+        Raises
+        ------
+        Sa2VAError
+            No mark can be made there.
+        """
+        if self._open is not None:
+            if self._elsewhere():
+                raise InvalidInput(
+                    f"The correction of {self._open.name} is open in {self._elsewhere()}. Accept "
+                    "or reject it first, or go back there."
+                )
+            return self._open
+        asked = self._asked_now()
+        place = snapshot(self._viewer, asked.images, asked.look_at)
+        objects = self._results.existing(asked.images, place.placement, asked.target)
+        self.follow(objects)
+        label = None if self._new else self.selected
+        if world is not None and positive and objects is not None and not self._new:
+            there = label_at(
+                objects, place.placement, in_frame(self._viewer, place.placement, world)
+            )
+            if there not in (0, label) and (label is None or not asked.replace):
+                objects.labels.selected_label = there
+                self._tell()
+                return None
+        opened = OpenCorrection.begin(asked, place, objects, label, self._phrase)
+        if not positive and opened.marks.base is None:
+            raise InvalidInput("Click in the object first, then take away what is too much.")
+        last = self.last
+        if last is not None and last.objects is objects and last.label == label:
+            opened.go_on_from(last.opened, last.found)
+        return opened
+
+    def _point(self, opened: OpenCorrection, world: Any) -> Point:
+        placement = opened.place.placement
+        point = in_frame(self._viewer, placement, world)
+        if not is_in(point, placement.frame_shape):
+            raise InvalidInput(_outside(opened.asked))
+        return point
+
+    def _add(self, opened: OpenCorrection, mark: Mark) -> None:
+        if self._warned:
+            self._warned = False
+            self.told.emit(None)
+        if self._open is None:
+            for layer in (self._preview.prepare(opened.place.placement), self._prompts.layer):
+                to_top(self._viewer, layer)
+        self._open, self._thrown, self._accept_soon = opened, None, False
+        self._order = tuple(self._viewer.dims.order)
+        opened.marks.add(mark)
+        self._prompts.show(opened.place.placement, opened.marks.given)
+        self.refining.want(opened)
+        self._tell()
+
+    # --- what comes back ---
+
+    def _on_found(self, opened: OpenCorrection, state: tuple[Mark, ...], found: Found) -> None:
+        if opened is not self._open or not opened.marks.note(state, found):
+            return
+        self._show()
+        if self._accept_soon and opened.marks.answer is not None:
+            self.accept()
+
+    def _on_failed(self, text: str) -> None:
+        self._accept_soon = False
+        self._warn(text, "error")
+        self._tell()
+
+    def _on_stage(self, text: str) -> None:
+        self._busy = text
+        self._tell()
+
+    def _show(self) -> None:
+        """Draw the newest proposal."""
+        opened = self._open
+        found = None if opened is None else opened.marks.answer or opened.marks.latest
+        if opened is None or found is None:
+            self._preview.clear()
+        else:
+            change = opened.change(found)
+            self._blocked = change.blocked
+            colour = _NEW_COLOUR
+            if opened.label is not None and opened.objects is not None:
+                colour = tuple(map(float, opened.objects.labels.get_color(opened.label)))
+            self._preview.show(opened.place.placement, change, colour)
+        self._tell()
+
+    def next_candidate(self) -> None:
+        """Show another mask that fits the marks."""
+        self._turn_candidates(1)
+
+    def previous_candidate(self) -> None:
+        """Show the mask before."""
+        self._turn_candidates(-1)
+
+    def _turn_candidates(self, step: int) -> None:
+        found = None if self._open is None else self._open.marks.answer
+        if found is not None:
+            found.at = (found.at + step) % len(found.masks)
+            self._show()
+
+    # --- the end of a correction ---
+
+    def accept(self) -> bool:
+        """Make the correction, or as soon as it is known; return whether it was made."""
+        opened = self._open
+        if opened is None:
+            return False
+        found = opened.marks.answer
+        if found is None:
+            self._accept_soon = self.refining.busy
+            self._tell()
+            return False
+        with self._telling():
+            if not found.mask.inside.any():
+                raise InvalidInput("Nothing was found there, so there is nothing to accept.")
+            asked, placement = opened.asked, opened.place.placement
+            opened.objects = self._results.prepared(asked.images, placement, asked.target)
+            fresh = opened.label is None
+            label = accept(
+                opened.objects,
+                placement.index,
+                opened.label,
+                opened.change(found),
+                found.mask,
+                phrase=opened.phrase,
+                model=asked.model.name,
+                detail={**found.detail, "candidate": found.at},
+            )
+            self.last = Accepted(opened.objects, label, opened, found)
+            self.follow(opened.objects)
+            self._select(opened.objects, label)
+            self._new = fresh or self._new
+            self._close()
+            self.accepted.emit(self.last)
+            return True
+        return False
+
+    def reject(self) -> None:
+        """Throw the correction away; it can be brought back."""
+        opened = self._open
+        if opened is None:
+            return
+        self._thrown = opened
+        self._close()
+        count = len(opened.marks.given)
+        marks = f"{count} mark{'s' * (count > 1)}"
+        self._warn(f"Rejected: {marks} on {opened.name}.", "info", "Bring back", self.bring_back)
+
+    def bring_back(self) -> None:
+        """Open the correction again that was rejected last."""
+        opened, self._thrown = self._thrown, None
+        if opened is None or self._open is not None:
+            return
+        self.turn(True)
+        self._open = opened
+        self._prompts.show(opened.place.placement, opened.marks.given)
+        self.refining.want(opened)
+        self._show()
+
+    def go_back(self) -> None:
+        """Show the plane that the open correction is in."""
+        if self._open is None:
+            return
+        dims, placement = self._viewer.dims, self._open.place.placement
+        dims.ndisplay = 2
+        if len(self._order) == dims.ndim:
+            dims.order = self._order
+        index = np.array([0 if at is None else at for at in placement.index] + [1], dtype=float)
+        world = placement.geometry.matrix @ index
+        offset = dims.ndim - len(placement.index)
+        for axis, at in enumerate(placement.index):
+            if at is not None:
+                dims.set_point(axis + offset, world[axis])
+
+    def _close(self) -> None:
+        self._open, self._accept_soon, self._blocked = None, False, 0
+        self.refining.drop()
+        self._prompts.clear()
+        self._preview.clear()
+        self._tell()
+
+    # --- the viewer ---
+
+    @property
+    def selected(self) -> int | None:
+        """The selected label, if it is an object."""
+        if self._objects is None:
+            return None
+        label = int(self._objects.labels.selected_label)
+        return label if self._objects.entry(label) is not None else None
+
+    def _select(self, objects: LabelObjects, label: int) -> None:
+        self._selecting = True
+        objects.labels.selected_label = label
+        self._selecting = False
+
+    def _on_selected(self) -> None:
+        if not self._selecting and self._open is None:
+            self._new = False
+        self._tell()
+
+    def _on_objects(self) -> None:
+        if self._open is not None:
+            self._show()
+        else:
+            self._tell()
+
+    def _on_view(self) -> None:
+        if self._clicks.on:
+            self._tell()
+            if self._open is None:
+                self._look_ahead_soon()
+
+    def _on_active(self, event: Any) -> None:
+        if event.value is not None:
+            event.value.events.mode.connect(self._tell)
+        self._tell()
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if self._open is not None and event.value in self._open.asked.images:
+            self._close()
+            self._warn("The image was deleted, and its correction with it.", "warning")
+
+    def _on_objects_removed(self, objects: LabelObjects) -> None:
+        if self.last is not None and self.last.objects is objects:
+            self.last = None
+        if self._thrown is not None and self._thrown.objects is objects:
+            self._thrown = None
+        if self._objects is objects:
+            self.follow(None)
+        opened = self._open
+        if opened is not None and opened.objects is objects:
+            opened.objects = None
+            if opened.label is not None:
+                self._close()
+                self._warn("The labels were deleted, and the correction with them.", "warning")
+            else:
+                self._show()
+
+    @qdebounced(timeout=_LOOK_AHEAD_MILLISECONDS)
+    def _look_ahead_soon(self) -> None:
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Look at the plane in view before anybody clicks, if the model is there already."""
+        if not self._clicks.on or self._open is not None:
+            return
+        try:
+            asked = self._asked_now()
+            place = snapshot(self._viewer, asked.images, asked.look_at)
+        except Sa2VAError:
+            return  # said at the first click
+        there = asked.model.name == "demo" or self._runner.loaded == asked.model
+        free = there and not self._runner.busy
+        self.refining.look(asked.model if free else None, place)
+
+    def _on_warm(self) -> None:
+        """Add the layers ahead of the first click."""
+        if not self._clicks.on or self._open is not None:
+            return
+        with suppress(Sa2VAError):  # said at the first click
+            asked = self._asked_now()
+            placement = snapshot(self._viewer, asked.images, asked.look_at).placement
+            self._preview.prepare(placement)
+            self._prompts.prepare(placement)
+
+    def _elsewhere(self) -> str:
+        """Name the plane of the open correction, where another one is in view."""
+        if self._open is None:
+            return ""
+        placement = self._open.place.placement
+        try:
+            if self._viewer.dims.ndisplay == 2:
+                if plane_shown(self._viewer, placement) == placement.index:
+                    return ""
+        except InvalidInput:
+            pass  # seen edge-on
+        return _named(placement)
+
+    # --- telling ---
+
+    def _asked_now(self) -> Asked:
+        asked = self._asked()
+        assert asked is not None  # the dock owns this
+        return asked()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say what goes wrong inside."""
+        try:
+            yield
+        except Sa2VAError as error:
+            self._warn(str(error), "warning")
+            self._tell()
+            if self._open is not None:
+                self._prompts.show(self._open.place.placement, self._open.marks.given)
+            else:
+                self._prompts.clear()
+
+    def _warn(self, text: str, level: Any, button: str = "", action: Any = None) -> None:
+        self._warned = True
+        self.told.emit(Message(text, level, button, action))
+
+    def _tell(self, *_: object) -> None:
+        """Say what is, if that is news."""
+        opened, selected = self._open, self.selected
+        found = None if opened is None else opened.marks.answer
+        entry = None
+        if selected is not None and self._objects is not None:
+            entry = self._objects.entry(selected)
+        last = self.last
+        propagates = last.label if self._new and last is not None else selected
+        state = CorrectState(
+            on=self._clicks.on,
+            selected=selected,
+            phrase="" if entry is None else entry.record.phrase,
+            new=self._new or selected is None if opened is None else opened.label is None,
+            open=opened is not None,
+            marks=0 if opened is None else len(opened.marks.given),
+            positive=self._positive,
+            drag=self._clicks.drag,
+            busy=self._busy,
+            candidate=0 if found is None else found.at + 1,
+            candidates=0 if found is None else len(found.masks),
+            elsewhere=self._elsewhere(),
+            propagates=propagates,
+            in_hand=self._clicks.in_hand,
+            flat=self._viewer.dims.ndisplay == 2,
+            name="" if opened is None else opened.name,
+            iou=None if found is None else found.mask.iou,
+            empty=found is not None and not found.mask.inside.any(),
+            blocked=self._blocked,
+            accepting=self._accept_soon,
+        )
+        state = replace(state, text=hint(state))
+        if state != self.state:
+            self.state = state
+            self.state_changed.emit(state)
+
+
+def _outside(asked: Asked) -> str:
+    if isinstance(asked.look_at, str) and asked.look_at == "whole":
+        return "That is outside the image. Click inside."
+    return (
+        "That is outside the part of the image that is looked at. Click inside it, or choose "
+        "“Whole plane” under “Look at”."
+    )
+
+
+def _named(placement: Placement) -> str:
+    """Name the plane of a placement, such as ``"t 5"``."""
+    labels = placement.geometry.axis_labels
+    planes = [
+        f"axis {axis}: {at}" if labels[axis].startswith("-") else f"{labels[axis]} {at}"
+        for axis, at in enumerate(placement.index)
+        if at is not None
+    ]
+    return ", ".join(planes) or "another view"
