@@ -1,39 +1,73 @@
-"""Fetching a checkpoint from the Hugging Face Hub: data only, never code."""
+"""Fetching from the Hugging Face Hub into its cache: data only, never code."""
 
 from __future__ import annotations
 
-import errno
+import json
+import re
 import shutil
-import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
 
-from huggingface_hub import constants, snapshot_download
-from huggingface_hub.errors import (
-    DryRunError,
-    GatedRepoError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
+from filelock import Timeout
+from huggingface_hub import constants, hf_hub_url
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import WeakFileLock, validate_repo_id  # type: ignore[attr-defined]
+
+from napari_sa2va.errors import CheckpointError
+from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.zoo import library
+from napari_sa2va.zoo.cache import CONFIG, Repository, cache_folder, existing
+from napari_sa2va.zoo.download_errors import (
+    NoRoom,
+    NotACheckpoint,
+    NotOnHub,
+    not_written,
+    offline,
 )
-from huggingface_hub.utils.tqdm import tqdm as HubBar
-
-from napari_sa2va.errors import Cancelled, CheckpointError, Sa2VAError
 from napari_sa2va.zoo.fit import gib
+from napari_sa2va.zoo.listing import Listing, RemoteFile, ask
+from napari_sa2va.zoo.meter import DownloadState, Meter
+from napari_sa2va.zoo.patience import Patience
+from napari_sa2va.zoo.resolve import HUB_ID
+from napari_sa2va.zoo.transfer import matches, remove, transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Progress = Callable[[str, float], object]
+    Report = Callable[[DownloadState], object]
 
 # What a checkpoint is read from. Python files and pickles (.bin, .pt, .pth) are not in the list:
 # both can run code.
-SAFE_FILES: Final = ["*.json", "*.safetensors", "merges.txt", "vocab.txt", "tokenizer.model"]
+SAFE_FILES: Final = ("*.json", "*.safetensors", "merges.txt", "vocab.txt", "tokenizer.model")
+_REVISION: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
 # Room to leave on the disk, in bytes.
 _SPARE: Final = 256 * 1024**2
-# The name that huggingface_hub gives to the bar that counts bytes on disk.
-_BYTES_BAR: Final = "huggingface_hub.snapshot_download"
+# Between two looks at whether the user cancelled, while another program has the lock.
+_LOCK_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is fetched of a repository, and how it is found whole.
+
+    Attributes
+    ----------
+    patterns : tuple of str
+        Names of files.
+    checkpoint : bool
+        Whether it must be a Sa2VA checkpoint; else all that fits the patterns is taken.
+    """
+
+    patterns: tuple[str, ...] = SAFE_FILES
+    checkpoint: bool = True
+
+
+CHECKPOINT: Final = Wanted()
 
 
 def fetch(
@@ -61,130 +95,241 @@ def fetch(
     Raises
     ------
     CheckpointError
-        Offline, no such checkpoint, no permission, or a full disk.
+        Not here, and downloads are off; or a `DownloadError`, which says what went wrong.
     Cancelled
     """
-    here = _local_copy(hub_id)
+    here = local_copy(hub_id)
     if here is not None:
         return here
-    if not download or constants.HF_HUB_OFFLINE:
-        raise CheckpointError(
-            f"{hub_id} is not on this machine, and downloads are switched off (HF_HUB_OFFLINE). "
-            "Switch them on, or copy the checkpoint's folder here and choose that folder."
-            if download
-            else f"{hub_id} is not on this machine."
-        )
-    try:
-        size = _missing_bytes(hub_id, endpoint)
-        _check_disk(hub_id, size)
+    if not download:
+        raise CheckpointError(f"{hub_id} is not on this machine.")
+
+    def report(state: DownloadState) -> None:
         if progress is not None:
-            progress(f"Downloading {hub_id} ({gib(size)})", 0.0)
-        return Path(
-            snapshot_download(
-                hub_id,
-                allow_patterns=SAFE_FILES,
-                endpoint=endpoint,
-                tqdm_class=_bar_class(hub_id, size, progress, cancelled),
-            )
-        )
-    except Sa2VAError:
-        raise
-    except Exception as error:  # the HTTP library's errors share no base with huggingface_hub's
-        raise _explained(hub_id, error) from error
+            progress(state.text, state.fraction)
+
+    return fetch_files(hub_id, report=report, cancelled=cancelled, endpoint=endpoint)
 
 
-def _local_copy(hub_id: str) -> Path | None:
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=SAFE_FILES, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError):
-        return None
+def local_copy(hub_id: str, wanted: Wanted = CHECKPOINT) -> Path | None:
+    """Return the folder of a whole copy in the cache, or None; nothing is written, nobody asked.
 
-
-def _missing_bytes(hub_id: str, endpoint: str | None) -> int:
-    found = snapshot_download(hub_id, allow_patterns=SAFE_FILES, endpoint=endpoint, dry_run=True)
-    return sum(file.file_size or 0 for file in found if file.will_download)
-
-
-def _check_disk(hub_id: str, size: int) -> None:
-    place = Path(constants.HF_HUB_CACHE)
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if size + _SPARE > free:
-        raise CheckpointError(
-            f"{hub_id} is a download of {gib(size)}, and the disk of {place} has {gib(free)} "
-            "left. Make room, or set HF_HOME to a folder on another disk."
-        )
-
-
-def _explained(hub_id: str, error: Exception) -> CheckpointError:
-    """Say what went wrong and what to do.
-
-    huggingface_hub wraps the cause, so the chain of causes is looked through.
+    The commit that was fetched last through this package wins over what other programs fetched.
     """
-    chain: list[BaseException] = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(cause)
-    for link in chain:
-        if isinstance(link, GatedRepoError):
-            return CheckpointError(
-                f"{hub_id} asks for consent first: accept its terms on its page on the Hub, then "
-                "run `hf auth login` once."
-            )
-        if isinstance(link, RepositoryNotFoundError) or _status(link) == 401:
-            return CheckpointError(
-                f"The Hub has no {hub_id}, or it is private. Check the spelling; for a private "
-                "one, run `hf auth login` once."
-            )
-        if isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT):
-            return CheckpointError(
-                f"The disk is full, so {hub_id} could not be stored. Make room and try again: "
-                "what is already here is kept."
-            )
-    if isinstance(error, HFValidationError):
-        return CheckpointError(f"{hub_id!r} is no Hub id: {error}")
-    if any(
-        isinstance(link, DryRunError | OfflineModeIsEnabled | ConnectionError) for link in chain
-    ):
-        return CheckpointError(
-            f"{hub_id} is not on this machine, and the Hub cannot be reached. Check the network "
-            "connection, or choose the demo checkpoint, which is always here."
-        )
-    return CheckpointError(
-        f"{hub_id} could not be downloaded ({error}). Try again: what is already here is kept."
-    )
+    if _why_no_id(hub_id) is not None:
+        return None
+    repository = Repository(hub_id)
+    fetched = library.load().fetched.get(hub_id)
+    if fetched is not None:
+        folder = repository.whole(fetched.commit, fetched.files, checkpoint=wanted.checkpoint)
+        if folder is not None:
+            return folder
+    commit = repository.commit_of(constants.DEFAULT_REVISION)
+    if commit is None:
+        return None
+    names = _listed_by_others(repository, commit) if wanted.checkpoint else wanted.patterns
+    return repository.whole(commit, names, checkpoint=wanted.checkpoint)
 
 
-def _status(error: BaseException) -> int | None:
-    response = getattr(error, "response", None)
-    return getattr(response, "status_code", None)
-
-
-def _bar_class(
+def fetch_files(
     hub_id: str,
-    size: int,
-    progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
-) -> type[Any]:
-    """Make a silent progress bar that passes on what huggingface_hub tells its bars."""
-    lock = threading.Lock()
-    done = 0
+    *,
+    revision: str | None = None,
+    wanted: Wanted = CHECKPOINT,
+    report: Report | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    endpoint: str | None = None,
+) -> Path:
+    """Bring a repository's data files into the cache, each checked against its checksum.
 
-    class Bar(HubBar):
-        def __init__(self, *args: Any, **options: Any) -> None:
-            self._counts_bytes = options.get("name") == _BYTES_BAR
-            options["disable"] = True
-            super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+    What is there already is checked, too, and fetched again if it is damaged. What has arrived
+    when it fails or is cancelled is kept, and gone on from the next time.
 
-        def update(self, n: float | None = 1) -> bool | None:
-            nonlocal done
-            if cancelled is not None and cancelled():
-                raise Cancelled(f"The download of {hub_id} was cancelled.")
-            if self._counts_bytes and progress is not None:
-                with lock:
-                    done += int(n or 0)
-                    fraction = min(done / size, 1.0) if size else 1.0
-                progress(f"Downloading {hub_id} ({gib(size)})", fraction)
-            return None
+    Parameters
+    ----------
+    hub_id : str
+        ``owner/name``.
+    revision : str, optional
+        A branch, a tag or a commit; the newest of the main branch by default. The commit found is
+        noted, and is what `fetch` uses from then on.
+    wanted : Wanted
+    report : callable, optional
+        Told how far it is.
+    cancelled, endpoint
+        As in `fetch`.
 
-    return Bar
+    Returns
+    -------
+    Path
+        The snapshot's folder.
+
+    Raises
+    ------
+    DownloadError
+        Of the kind that tells what is wrong.
+    CheckpointError
+        If it is a checkpoint that this version cannot read.
+    Cancelled
+    """
+    wrong = _why_no_id(hub_id)
+    if wrong is not None:
+        raise NotOnHub(f"{hub_id!r} is no Hub id: {wrong}")
+    branch = revision or constants.DEFAULT_REVISION
+    if not _REVISION.fullmatch(branch):
+        raise NotOnHub(f"{branch!r} is no revision: a branch, a tag or a commit is wanted.")
+    if constants.is_offline_mode():
+        raise offline(hub_id)
+    meter: Meter | None = None
+    patience = Patience(hub_id, cancelled, lambda note: meter.say(note) if meter else None)
+    patience.look()
+    listing = ask(hub_id, wanted.patterns, patience, branch, endpoint)
+    _check_kind(listing, wanted)
+    repository = Repository(hub_id)
+    _check_room(repository, listing)
+    files = _in_order(listing.files)
+    meter = Meter(hub_id, files, report)
+    for file in files:
+        held = repository.held(file, listing.commit)
+        meter.has(file.name, file.size if held else repository.arrived(file))
+    for file in files:
+        meter.start(file.name)
+        with _locked(repository, file, patience, meter):
+            blob = _bring(repository, file, listing, patience, meter, endpoint)
+        if file.name == CONFIG and wanted.checkpoint:
+            _check_config(blob, hub_id)
+    folder = repository.publish(files, listing.commit, branch)
+    fetched = library.Fetched(
+        listing.commit,
+        branch,
+        tuple(file.name for file in files),
+        endpoint or constants.ENDPOINT,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    library.note_fetched(hub_id, fetched)
+    return folder
+
+
+def _why_no_id(hub_id: str) -> str | None:
+    if not HUB_ID.fullmatch(hub_id):
+        return "owner/name is wanted."
+    try:
+        validate_repo_id(hub_id)
+    except HFValidationError as error:
+        return str(error)
+    return None
+
+
+def _bring(
+    repository: Repository,
+    file: RemoteFile,
+    listing: Listing,
+    patience: Patience,
+    meter: Meter,
+    endpoint: str | None,
+) -> Path:
+    """Have a file in the cache, checked."""
+    held = repository.held(file, listing.commit)
+    if held is not None:
+        if matches(held, file, patience, meter.checked):
+            return held
+        remove(held)
+        meter.arrived(0)
+    url = hf_hub_url(listing.hub_id, file.name, revision=listing.commit, endpoint=endpoint)
+    partial, blob = repository.partial(file), repository.blob(file)
+    transfer(url, file, partial, patience, meter.arrived, meter.checked)
+    try:
+        partial.replace(blob)
+    except OSError as error:
+        raise not_written(listing.hub_id, blob.parent, error) from error
+    return blob
+
+
+@contextmanager
+def _locked(
+    repository: Repository, file: RemoteFile, patience: Patience, meter: Meter
+) -> Iterator[None]:
+    """Keep other processes from fetching the same file at the same time."""
+    lock = repository.lock(file)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        repository.blob(file).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(repository.hub_id, cache_folder(), error) from error
+    while True:
+        context = WeakFileLock(lock, timeout=_LOCK_SECONDS)
+        try:
+            context.__enter__()
+        except Timeout:
+            meter.say("waiting for another program that fetches the same file")
+            patience.look()
+            continue
+        except OSError as error:
+            raise not_written(repository.hub_id, cache_folder(), error) from error
+        break
+    try:
+        yield
+    finally:
+        context.__exit__(None, None, None)
+
+
+def _check_kind(listing: Listing, wanted: Wanted) -> None:
+    names = {file.name for file in listing.files}
+    if not names:
+        raise NotACheckpoint(
+            f"{listing.hub_id} has none of the files {', '.join(wanted.patterns)}."
+        )
+    if not wanted.checkpoint:
+        return
+    if CONFIG not in names or not any(name.endswith(".safetensors") for name in names):
+        raise NotACheckpoint(
+            f"{listing.hub_id} is no checkpoint in the official format: config.json and weights "
+            "in .safetensors files are needed. Weights in pickle files (.bin, .pt) are not taken: "
+            "they can run code."
+        )
+
+
+def _check_config(file: Path, hub_id: str) -> None:
+    """Find out before gigabytes are fetched whether they can be used."""
+    with TemporaryDirectory() as folder:
+        try:
+            shutil.copyfile(file, Path(folder) / CONFIG)
+            Sa2VAConfig.from_folder(Path(folder))
+        except OSError as error:
+            raise not_written(hub_id, Path(folder), error) from error
+        except CheckpointError as error:
+            reason = str(error).replace(folder, hub_id)
+            raise NotACheckpoint(f"{hub_id} was not downloaded: {reason}") from error
+
+
+def _check_room(repository: Repository, listing: Listing) -> None:
+    missing = sum(
+        file.size - repository.arrived(file)
+        for file in listing.files
+        if repository.held(file, listing.commit) is None
+    )
+    place = existing(cache_folder())
+    free = shutil.disk_usage(place).free
+    if missing and missing + _SPARE > free:
+        raise NoRoom(
+            f"{listing.hub_id} is a download of {gib(missing)}, and the disk of {place} has "
+            f"{gib(free)} left. Make room, or set HF_HOME to a folder on another disk."
+        )
+
+
+def _in_order(files: tuple[RemoteFile, ...]) -> tuple[RemoteFile, ...]:
+    """Put the configuration first, which tells whether the rest is of use, then the small ones."""
+    return tuple(sorted(files, key=lambda file: (file.name != CONFIG, file.size > 1 << 24)))
+
+
+def _listed_by_others(repository: Repository, commit: str) -> list[str]:
+    """Return which of our files there are by huggingface_hub's note of a commit, if it has one."""
+    note = repository.folder / "trees" / f"{commit}.json"
+    try:
+        names = json.loads(note.read_text(encoding="utf-8"))["files"]
+        return [
+            name
+            for name in names
+            if any(Path(name).match(p) for p in SAFE_FILES) and "/" not in name
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

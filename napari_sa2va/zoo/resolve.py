@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.errors import CheckpointError
+from napari_sa2va.zoo import library
 from napari_sa2va.zoo.catalogue import CATALOGUE, DEMO, check_supported, find
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], object]
 
 # Owner and name, as the Hub allows them: no path separators beyond the one, no leading dot.
-_HUB_ID: Final = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
+HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def resolve(
@@ -34,8 +35,8 @@ def resolve(
     Parameters
     ----------
     name : str
-        ``"demo"``, a name from the catalogue, a folder, or a Hub id such as
-        ``"ByteDance/Sa2VA-InternVL3-2B"``.
+        ``"demo"``, a name from the catalogue or one that the user added, a folder, or a Hub id such
+        as ``"ByteDance/Sa2VA-InternVL3-2B"``.
     progress : callable, optional
         Called with a message and the fraction downloaded, 0 to 1, from any thread.
     cancelled : callable, optional
@@ -65,8 +66,11 @@ def resolve(
     known = find(name)
     if known is not None:
         check_supported(known)
-    hub_id = known.hub_id if known is not None else name
-    if hub_id is None or not _HUB_ID.match(hub_id):
+    added = None if known is not None else library.load().find(name)
+    if added is not None and added.folder:
+        return _added_folder(added)
+    hub_id = known.hub_id if known is not None else added.where if added is not None else name
+    if hub_id is None or not HUB_ID.fullmatch(hub_id):
         raise CheckpointError(f"There is no folder {name!r}, and no Hub id looks so. {_choices()}")
     from napari_sa2va.zoo.hub import fetch
 
@@ -104,6 +108,16 @@ def checked_folder(folder: Path) -> Path:
             "that holds config.json and the .safetensors files."
         )
     return folder
+
+
+def _added_folder(added: library.Added) -> Path:
+    folder = Path(added.where)
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{added.name} is the folder {folder}, which is not there now. Connect its drive, or "
+            f"take it off the list: `napari-sa2va models remove {added.name!r}`."
+        )
+    return checked_folder(folder)
 
 
 def is_here(name: str) -> bool:

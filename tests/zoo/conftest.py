@@ -1,23 +1,19 @@
-"""A tiny checkpoint on disk, and a Hub on this machine that serves it."""
+"""Tiny checkpoints on disk, and a Hub on this machine that serves them."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tests.zoo.hub_server import Hub, serving
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 TINY_CONFIG: dict[str, Any] = {
     "architectures": ["Sa2VAChatModel"],
@@ -59,87 +55,58 @@ def tiny_checkpoint(tmp_path: Path) -> Path:
     return write_checkpoint(tmp_path / "tiny")
 
 
-@dataclass
-class Hub:
-    """A Hub on this machine that has one repository, in the form that huggingface_hub asks for."""
-
-    folder: Path
-    repository: str = "someone/tiny"
-    refuse_with: int | None = None
-    refuse_code: str | None = None
-    requests: list[str] = field(default_factory=list)
-    address: str = ""
-
-    def add(self, name: str, content: bytes) -> None:
-        (self.folder / name).write_bytes(content)
-
-    def listing(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "type": "file",
-                "path": path.name,
-                "size": path.stat().st_size,
-                "oid": hashlib.sha1(path.read_bytes()).hexdigest(),
-            }
-            for path in sorted(self.folder.iterdir())
-        ]
-
-    def answer(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers and body for a path."""
-        self.requests.append(f"{method} {path}")
-        api = f"/api/models/{self.repository}"
-        if self.refuse_with is not None:
-            return self.refuse_with, self._reason(self.refuse_code), b"{}"
-        if path == f"{api}/revision/main" or path == api:
-            body = {"id": self.repository, "sha": COMMIT, "siblings": []}
-            return 200, {}, json.dumps(body).encode()
-        if path.startswith(f"{api}/tree/{COMMIT}"):
-            return 200, {}, json.dumps(self.listing()).encode()
-        file = self.folder / path.rsplit("/", 1)[-1]
-        if path.startswith(f"/{self.repository}/resolve/{COMMIT}/") and file.is_file():
-            content = file.read_bytes()
-            etag = f'"{hashlib.sha1(content).hexdigest()}"'
-            return 200, {"ETag": etag, "X-Repo-Commit": COMMIT}, content
-        return 404, self._reason("RepoNotFound"), b"{}"
-
-    @staticmethod
-    def _reason(code: str | None) -> dict[str, str]:
-        return {"X-Error-Code": code} if code else {}
+def write_shards(folder: Path, kilobytes: int = 64) -> Path:
+    """A checkpoint of two files of weights with random contents, and a few small files."""
+    random = np.random.default_rng(7)
+    folder.mkdir(parents=True, exist_ok=True)
+    where = {}
+    for number, name in enumerate(("a.weight", "b.weight"), start=1):
+        file = f"model-{number:05}-of-00002.safetensors"
+        tensor = random.integers(0, 2**15, kilobytes * 512, np.int16).view(np.float16)
+        save_file({name: tensor}, folder / file)
+        where[name] = file
+    (folder / "config.json").write_text(json.dumps(TINY_CONFIG), encoding="utf-8")
+    index = {"metadata": {}, "weight_map": where}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    (folder / "tokenizer.json").write_text('{"model": {}}', encoding="utf-8")
+    (folder / "modeling_sa2va_chat.py").write_text("raise SystemExit", encoding="utf-8")
+    (folder / "pytorch_model.bin").write_bytes(b"a pickle")
+    return folder
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once, and take a second of silence for a broken connection."""
+    from huggingface_hub import constants
+
+    from napari_sa2va.zoo import patience
+
+    monkeypatch.setattr(patience, "PAUSES", (0.0,) * 5)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.3)
+
+
+@pytest.fixture
+def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache and an empty list of models, with downloads switched on."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    served = Hub(write_checkpoint(tmp_path / "served"))
+    monkeypatch.setenv("NAPARI_SA2VA_DATA_FOLDER", str(tmp_path / "data"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return tmp_path / "cache"
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.reply()
 
-        def do_HEAD(self) -> None:
-            self.reply()
+@pytest.fixture
+def hub(tmp_path: Path, private_cache: Path, impatient: None) -> Iterator[Hub]:
+    """A Hub with one small checkpoint, someone/tiny."""
+    with serving(Hub(write_checkpoint(tmp_path / "served"))) as served:
+        yield served
 
-        def reply(self) -> None:
-            status, headers, content = served.answer(self.command, self.path.split("?")[0])
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    served.address = f"http://127.0.0.1:{server.server_port}"
-    yield served
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+@pytest.fixture
+def sharded(tmp_path: Path, private_cache: Path, impatient: None) -> Iterator[Hub]:
+    """The same with a checkpoint in two files of weights."""
+    with serving(Hub(write_shards(tmp_path / "served"))) as served:
+        yield served
