@@ -83,7 +83,7 @@ def test_settings_have_the_defaults_that_the_code_counts_on() -> None:
 def test_no_qt_binding_is_forced_on_a_user() -> None:
     base = " ".join(PROJECT["dependencies"]).lower()
     assert not re.search(r"pyqt|pyside|napari\[", base)
-    assert PROJECT["optional-dependencies"]["all"] == ["napari[all]"]
+    assert PROJECT["optional-dependencies"]["all"] == ["napari[all]", "napari-sa2va[export]"]
 
 
 def test_every_pin_says_why() -> None:

@@ -1,0 +1,87 @@
+"""All formats by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from napari_sa2va.io.export.annotations import without_rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_sa2va.io.export.annotations import Annotations
+
+    Writer = Callable[[Annotations, Path], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format.
+
+    Attributes
+    ----------
+    name : str
+        On the command line.
+    title : str
+        For people.
+    ending : str
+        Of the file's or folder's name, after the image's.
+    module, function : str
+        Where its writer is; imported when it is used.
+    """
+
+    name: str
+    title: str
+    ending: str
+    module: str
+    function: str
+
+    def path_in(self, folder: Path, annotations: Annotations) -> Path:
+        """Return where annotations go by default."""
+        return folder / f"{annotations.file_name}{self.ending}"
+
+    def writer(self) -> Writer:
+        """Import the function that writes it."""
+        module = import_module(f"napari_sa2va.io.export.{self.module}")
+        function: Writer = getattr(module, self.function)
+        return function
+
+
+_TABLE: Final = (
+    Format("imagej", "ImageJ hyperstack", "_labels.tif", "imagej", "write_imagej"),
+    Format("ome-tiff", "OME-TIFF", "_labels.ome.tif", "ome_tiff", "write_ome_tiff"),
+)
+
+FORMATS: Final[dict[str, Format]] = {one.name: one for one in _TABLE}
+
+
+def export(annotations: Annotations, name: str, path: Path, *, rejected: bool = False) -> list[str]:
+    """Write annotations in one of `FORMATS`, whole or not at all.
+
+    Parameters
+    ----------
+    annotations : Annotations
+    name : str
+        Of the format.
+    path : Path
+        The file or folder to write.
+    rejected : bool
+        Whether objects that the user rejected go along.
+
+    Returns
+    -------
+    list of str
+        Sentences: what the format cannot hold, and what was left out.
+
+    Raises
+    ------
+    Sa2VAError
+        If it cannot be written.
+    """
+    chosen = annotations if rejected else without_rejected(annotations)
+    notes = list(chosen.notes)
+    notes += FORMATS[name].writer()(replace(chosen, notes=()), path)
+    return list(dict.fromkeys(notes))
