@@ -148,7 +148,7 @@ class TimeLine:
             self.tell(action)
             if changes:
                 with self.quiet():
-                    self.labels.refresh(extent=False, thumbnail=False, highlight=False)
+                    self.labels.refresh(extent=False, highlight=False)
 
     def tell(self, action: Action) -> None:
         """Say that something is completed: `done` first, then rows and captions."""
