@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # What takes less is not worth a word that comes and goes.
 _SAY_BUSY_AFTER: Final = 250
+_CORRECT: Final = "Correct on the canvas"
+_WAITING: Final = "Clicks wait for the run to end"
 
 
 class CorrectPanel(QWidget):
@@ -54,7 +56,7 @@ class CorrectPanel(QWidget):
         super().__init__(parent)
         self._stack = False
         self._state = CorrectState()
-        self.correct = _button("Correct on the canvas", "correct", checkable=True)
+        self.correct = _button(_CORRECT, "correct", checkable=True)
         self.selected = _button("Selected", "", checkable=True)
         self.new = _button("New object", "new_object", checkable=True)
         self.phrase = QLineEdit()
@@ -230,7 +232,7 @@ class CorrectPanel(QWidget):
         self.propagate_title.setText(f"Propagate ■ {state.propagates} from this plane")
         if not state.busy:
             self._busy_soon.stop()
-            self.busy.setText("")
+            self._show_busy()
         elif self.busy.text():
             self._show_busy()
         elif not self._busy_soon.isActive():
@@ -252,17 +254,24 @@ class CorrectPanel(QWidget):
         self.scribble.setChecked(state.drag == "scribble")
 
     def _show_busy(self) -> None:
-        self.busy.setText(f"{self._state.busy}…" if self._state.busy else "")
+        busy = self._state.busy
+        self.busy.setText(f"{busy}…" if busy else "")
+        waits = busy.startswith("Waiting")
+        self.correct.setText(_WAITING if waits else _with_shown(_CORRECT, "correct"))
 
 
 def _button(text: str, name: str, *, checkable: bool = False) -> QPushButton:
-    key = shown(name) if name else ""
-    button = QPushButton(f"{text}  {key}" if key else text)
+    button = QPushButton(_with_shown(text, name))
     button.setAccessibleName(text)
     button.setCheckable(checkable)
     button.setMinimumWidth(1)
     button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return button
+
+
+def _with_shown(text: str, name: str) -> str:
+    key = shown(name) if name else ""
+    return f"{text}  {key}" if key else text
 
 
 def _small(text: str, name: str, tip: str) -> QToolButton:

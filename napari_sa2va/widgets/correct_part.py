@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sa2va.engine import Runner
+    from napari_sa2va.model.track_state import Direction
     from napari_sa2va.viewer.results import Results
     from napari_sa2va.widgets.asked import Asked
 
@@ -29,6 +30,8 @@ class CorrectPart(QObject):
         Shared by all docks.
     asked : bound method
         Returns an `Asked`. Not kept alive.
+    follow : callable
+        `RunController.follow`.
     """
 
     def __init__(
@@ -37,9 +40,11 @@ class CorrectPart(QObject):
         results: Results,
         runner: Runner,
         asked: Callable[[], Asked],
+        follow: Callable[..., bool],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
+        self._follow = follow
         self.panel = CorrectPanel()
         self.correcting = Correcting(viewer, results, runner, asked)
         panel, correcting = self.panel, self.correcting
@@ -62,6 +67,27 @@ class CorrectPart(QObject):
             (panel.back_clicked, correcting.go_back),
         ):
             signal.connect(slot)
+        panel.propagate_clicked.connect(self.propagate)
+
+    def propagate(self, direction: Direction) -> None:
+        """Follow the object that was corrected, or is selected, through the other planes."""
+        found = self.correcting.to_propagate(direction)
+        if found is not None:
+            self._follow(
+                found.stack, found.masks, found.phrases, found.into, found.track, found.asked
+            )
+
+    def propagate_forward(self) -> None:
+        """Follow it to higher planes, or later in time."""
+        self.propagate("forward")
+
+    def propagate_backward(self) -> None:
+        """Follow it to lower planes, or earlier in time."""
+        self.propagate("backward")
+
+    def propagate_both(self) -> None:
+        """Follow it both ways."""
+        self.propagate("both")
 
     @property
     def actions(self) -> dict[str, Callable[[], Any]]:
@@ -80,4 +106,7 @@ class CorrectPart(QObject):
             "next_candidate": correcting.next_candidate,
             "previous_candidate": correcting.previous_candidate,
             "new_object": correcting.begin_new,
+            "propagate_forward": self.propagate_forward,
+            "propagate_backward": self.propagate_backward,
+            "propagate_both": self.propagate_both,
         }

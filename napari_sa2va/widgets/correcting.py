@@ -22,6 +22,7 @@ from napari_sa2va.viewer.prompt_layer import PromptLayer
 from napari_sa2va.widgets.correct_state import CorrectState, hint
 from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.open_correction import OpenCorrection
+from napari_sa2va.widgets.propagation import propagation
 from napari_sa2va.widgets.refining import Refining
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.prompts import Mark, Point
     from napari_sa2va.engine import Runner
     from napari_sa2va.frames import PlaneIndex
+    from napari_sa2va.model.track_state import Direction
     from napari_sa2va.viewer.clicks import Drag
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
     from napari_sa2va.viewer.results import Results
     from napari_sa2va.widgets.asked import Asked
     from napari_sa2va.widgets.open_correction import Found
+    from napari_sa2va.widgets.propagation import Propagation
 
 _LOOK_AHEAD_MILLISECONDS: Final = 300
 _NEW_COLOUR: Final = (0.3, 0.8, 1.0, 1.0)
@@ -474,6 +477,32 @@ class Correcting:
         for axis, at in enumerate(placement.index):
             if at is not None:
                 dims.set_point(axis + offset, world[axis])
+
+    def to_propagate(self, direction: Direction) -> Propagation | None:
+        """Return how to propagate the object; None where a message says why not.
+
+        An open correction is accepted first.
+        """
+        if self._open is not None and not self.accept():
+            if self._accept_soon:
+                self._accept_soon = False
+                self._warn("The correction is not found yet. Wait a moment.", "warning")
+            return None
+        with self._telling():
+            label = self.state.propagates
+            last = self.last if self.last is not None and self.last.label == label else None
+            objects = self._objects if last is None else last.objects
+            if label is None or objects is None:
+                raise InvalidInput("Select the object to propagate, in the table or by a click.")
+            return propagation(
+                self._viewer,
+                self._asked_now(),
+                objects,
+                label,
+                direction,
+                None if last is None else last.plane,
+            )
+        return None
 
     def _close(self) -> None:
         self._open, self._accept_soon, self._blocked = None, False, 0

@@ -32,7 +32,9 @@ from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.model_panel import ModelPanel
 from napari_sa2va.widgets.objects_panel import ObjectsPanel
 from napari_sa2va.widgets.options_panel import OptionsPanel
+from napari_sa2va.widgets.regions_part import RegionsPart
 from napari_sa2va.widgets.section import Section
+from napari_sa2va.widgets.session_row import SessionRow
 from napari_sa2va.widgets.source_panel import SourcePanel
 from napari_sa2va.widgets.spare_time import SpareTime
 from napari_sa2va.widgets.stack_panel import StackPanel, cost
@@ -89,8 +91,15 @@ class Sa2VAWidget(QWidget):
         self.messages = MessageBar()
         self.objects = ObjectsPanel(self._viewer)
         self.threshold = ThresholdRow()
-        self.correct = CorrectPart(self._viewer, self._results, self._runner, self.asked, self)
+        self.correct = CorrectPart(
+            self._viewer, self._results, self._runner, self.asked, self.controller.follow, self
+        )
+        self.regions = RegionsPart(self._viewer, self._results, self.controller, self.asked)
+        self.ask.place_regions(self.regions.panel)
         self.options = OptionsPanel()
+        self.session = SessionRow(
+            self._viewer, self.controller.conversation, lambda: self.source.images
+        )
         self.sections = {
             "Image and model": Section("Image and model", _column(self.source, self.model)),
             "Ask": Section("Ask", self.ask),
@@ -104,7 +113,9 @@ class Sa2VAWidget(QWidget):
         self.bind({"run": self.run, "cancel": self.controller.cancel})
         self.bind(self.objects.actions.by_name)
         self.bind(self.correct.actions)
+        self.bind(self.regions.actions)
         self._connect()
+        self.session.begin()
         self._on_source()
         SpareTime(glyphs_drawn(self._viewer), self)
 
@@ -130,6 +141,7 @@ class Sa2VAWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
+        layout.addWidget(self.session)
         self.setMinimumWidth(WIDTH)
         self.setFocusProxy(self.ask.composer)
 
@@ -147,6 +159,12 @@ class Sa2VAWidget(QWidget):
         controller.model_ready.connect(self._on_model_ready)
         controller.writing.connect(self._on_writing)
         controller.painted.connect(self._on_painted)
+        controller.turn_done.connect(self.session.note_turn)
+        self.session.told.connect(self.messages.show_message)
+        self.session.said.connect(self.ask.show_turn)
+        self.regions.told.connect(self.messages.show_message)
+        self.objects.describe_clicked.connect(self._on_describe)
+        self.objects.rerun_clicked.connect(self._on_rerun)
         self.source.changed.connect(self._on_source)
         self.model.changed.connect(self._on_model)
         self.options.changed.connect(self._on_options)
@@ -161,10 +179,10 @@ class Sa2VAWidget(QWidget):
         layers.removed.connect(self._on_source)
         for section in self.sections.values():
             section.toggled.connect(self._remember)
-        for button in (self.ask.segment, self.ask.ask):
+        for button in (self.ask.segment, self.ask.ask, self.ask.describe):
             button.toggled.connect(self._remember)
         # A docked widget is told nothing when napari closes, only destroyed.
-        closing = (self.controller.close, self.correct.correcting.close)
+        closing = (self.controller.close, self.session.close_session, self.correct.correcting.close)
         self.destroyed.connect(partial(_close, closing, self.source, self._keys))
         QApplication.instance().aboutToQuit.connect(self._on_quit)
 
@@ -203,6 +221,7 @@ class Sa2VAWidget(QWidget):
             ask_overlap=self.options.rule == "ask",
             split=self.options.splits,
             track=self.stack.options,
+            regions=self.regions.choice,
         )
 
     # --- what happens ---
@@ -219,6 +238,7 @@ class Sa2VAWidget(QWidget):
     def _on_writing(self, objects: LabelObjects) -> None:
         objects.show_captions = self.options.captions.isChecked()
         self.objects.show_objects(objects)
+        self.session.follow(objects)
         self.correct.correcting.follow(objects)
 
     def _on_painted(self, run: LabelRun | None) -> None:
@@ -234,6 +254,14 @@ class Sa2VAWidget(QWidget):
     def _on_refused(self, sentence: str) -> None:
         self.messages.show_message(Message(sentence, "warning"))
 
+    def _on_describe(self, labels: tuple[int, ...]) -> None:
+        if self.objects.objects is not None:
+            self.regions.describe(self.objects.objects, tuple(labels))
+
+    def _on_rerun(self, label: int) -> None:
+        if self.objects.objects is not None:
+            self.regions.ask_again(self.objects.objects, label)
+
     def _on_options(self) -> None:
         objects = self.objects.objects
         if objects is not None and objects.show_captions != self.options.captions.isChecked():
@@ -244,6 +272,7 @@ class Sa2VAWidget(QWidget):
         self._remember()
 
     def _on_stack(self) -> None:
+        self.regions.panel.offer_follow(self.stack.axis is not None)
         self._show_cost()
         self._summarize()
         self._remember()
@@ -283,8 +312,10 @@ class Sa2VAWidget(QWidget):
             objects = None
         if not self.controller.busy:
             self.objects.show_objects(objects)
+            self.session.follow(objects)
         self.correct.correcting.follow(objects)
         self.stack.set_axes(stack_axes(self._viewer, images))
+        self.regions.refresh(objects, follows=self.stack.axis is not None)
         self.correct.panel.show_stack(self.stack.offers)
         stack = self.sections["Through z or time"]
         stack.setVisible(self.stack.offers)
@@ -332,6 +363,7 @@ class Sa2VAWidget(QWidget):
         # The runner looks at its cancel event between two tokens, so this is short.
         with suppress(RuntimeError):  # it took longer
             WorkerBase.await_workers(_QUIT_MILLISECONDS)
+        self.session.close_session()
 
 
 def open_dock(viewer: napari.viewer.Viewer) -> None:
