@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_sa2va.annotation.mentions import mentions
 from napari_sa2va.engine import (
     MaskTrackRequest,
     Request,
@@ -14,6 +15,7 @@ from napari_sa2va.engine import (
     segment_questions,
 )
 from napari_sa2va.engine.provenance import request_detail
+from napari_sa2va.engine.region_questions import describe_questions, region_question
 from napari_sa2va.viewer import snapshot
 from napari_sa2va.viewer.stack import stack_axes, stack_snapshot
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from napari_sa2va.viewer import PlaneSnapshot
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
+    from napari_sa2va.viewer.regions import RegionSnapshot
     from napari_sa2va.viewer.run import LabelRun
     from napari_sa2va.viewer.stack import StackSnapshot
     from napari_sa2va.viewer.track_run import TrackRun
@@ -88,6 +91,8 @@ class ActiveRun:
         Made by the worker; those of the earlier run when this one goes on with it.
     seeds : Seeds or None
         Masks to follow in the place of questions.
+    regions : RegionSnapshot or None
+        What the questions are about, where they are not about the image.
     detail : dict
         What was asked, and of which model, fit for JSON; made by the worker.
     cancelled : threading.Event
@@ -121,6 +126,7 @@ class ActiveRun:
     place: PlaneSnapshot | StackSnapshot
     questions: tuple[Question, ...] = ()
     seeds: Seeds | None = None
+    regions: RegionSnapshot | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     handled: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -149,8 +155,20 @@ class ActiveRun:
         self.detail = request_detail(request)
         return request
 
+    def shown(self, index: int) -> str:
+        """Return a question as the user would say it."""
+        question = self.questions[index]
+        if self.regions is None:
+            return question.phrase or question.text
+        if self.asked.mode == "ask" or question.label is None:
+            return self.asked.text.strip()
+        own = self.asked.text.strip()
+        return f"@{question.label}: {own}" if own else f"Describe @{question.label}"
+
     def _ask(self) -> Request | TrackRequest:
         asked, frames = self.asked, self.place.frames
+        if self.regions is not None:
+            return Request(asked.model, frames, self._about_regions(self.regions))
         ask = segment_questions if asked.mode == "segment" else ask_question
         questions = self.questions or ask(asked.text)
         track = asked.track
@@ -170,6 +188,13 @@ class ActiveRun:
             track.sam2_file,
             self.state,
         )
+
+    def _about_regions(self, regions: RegionSnapshot) -> tuple[Question, ...]:
+        """Ask about regions: of labels by name about any of the plane, else about those chosen."""
+        text = self.asked.text
+        masks = regions.masks(every=mentions(text))
+        ask = describe_questions if self.asked.mode == "describe" else region_question
+        return ask(text, masks)
 
     def _follow_masks(self) -> MaskTrackRequest:
         asked, seeds, track = self.asked, self.seeds, self.asked.track

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence
@@ -22,10 +22,12 @@ from napari_sa2va.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
     from napari_sa2va.annotation import Conversation
+    from napari_sa2va.widgets.asked import Mode
 
 PLACEHOLDERS: Final = {
     "segment": "the large red cell\nOne expression a line: each becomes an object.",
-    "ask": "What is in this image?\nAsked word for word.",
+    "ask": "What is in this image? Is @3 like @7?\nAsked word for word; @3 is label 3.",
+    "describe": "Please describe region1 in detail.\nAsked of each region, or type a question.",
 }
 
 _FRAME: Final = (
@@ -79,9 +81,11 @@ class AskPanel(QWidget):
         self.segment.setToolTip("Each line is an expression; what it names becomes an object.")
         self.ask = QRadioButton("Ask")
         self.ask.setToolTip("The text goes to the model word for word.")
+        self.describe = QRadioButton("Describe")
+        self.describe.setToolTip("Each region is described, or asked about, on its own.")
         self._modes = QButtonGroup(self)
-        self._modes.addButton(self.segment)
-        self._modes.addButton(self.ask)
+        for button in (self.segment, self.ask, self.describe):
+            self._modes.addButton(button)
         self.run = QPushButton(f"Run  {_shown(run_key)}")
         self.run.setAccessibleName("Run")
         self.cancel = QPushButton("Cancel")
@@ -91,17 +95,18 @@ class AskPanel(QWidget):
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(6)
+        self.regions: QWidget | None = None
         self._lay_out()
         self.run.clicked.connect(self.run_clicked)
         self.cancel.clicked.connect(self.cancel_clicked)
-        self.segment.toggled.connect(self._on_mode)
+        self._modes.buttonToggled.connect(self._on_mode)
         self.segment.setChecked(True)
         self.set_busy(False)
 
     def _lay_out(self) -> None:
         modes = QHBoxLayout()
-        modes.addWidget(self.segment)
-        modes.addWidget(self.ask)
+        for button in (self.segment, self.ask, self.describe):
+            modes.addWidget(button)
         modes.addStretch(1)
         modes.addWidget(self.run)
         state = QHBoxLayout()
@@ -113,17 +118,28 @@ class AskPanel(QWidget):
         layout.addWidget(self.transcript, stretch=1)
         layout.addWidget(self.composer)
         layout.addLayout(modes)
+        self._place = QVBoxLayout()
+        layout.addLayout(self._place)
         layout.addLayout(state)
         layout.addWidget(self.progress)
 
     @property
-    def mode(self) -> Literal["segment", "ask"]:
+    def mode(self) -> Mode:
         """What Run does with the text."""
-        return "segment" if self.segment.isChecked() else "ask"
+        if self.describe.isChecked():
+            return "describe"
+        return "ask" if self.ask.isChecked() else "segment"
 
     @mode.setter
     def mode(self, mode: str) -> None:
-        (self.ask if mode == "ask" else self.segment).setChecked(True)
+        wanted = {"ask": self.ask, "describe": self.describe}.get(mode, self.segment)
+        wanted.setChecked(True)
+
+    def place_regions(self, widget: QWidget) -> None:
+        """Show a widget where questions may be about regions."""
+        self.regions = widget
+        self._place.addWidget(widget)
+        self._on_mode()
 
     @property
     def text(self) -> str:
@@ -161,6 +177,8 @@ class AskPanel(QWidget):
 
     def _on_mode(self) -> None:
         self.composer.setPlaceholderText(PLACEHOLDERS[self.mode])
+        if self.regions is not None:
+            self.regions.setVisible(self.mode != "segment")
 
 
 def _shown(key: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from napari_sa2va.annotation.mentions import mentions, regions_counted
 from napari_sa2va.engine.planes import first_planes, parse_planes, spread_planes
 from napari_sa2va.errors import InvalidInput
 
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from napari_sa2va.engine import ModelChoice
     from napari_sa2va.model.track_state import Direction, Method
     from napari_sa2va.viewer import LookAt
+    from napari_sa2va.viewer.regions import RegionChoice
 
 NOTHING_TYPED: Final = {
     "segment": "Type what to segment, for example: the large red cell.",
     "ask": "Type a question, for example: What is in this image?",
 }
+Mode = Literal["segment", "ask", "describe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class Asked:
     text : str
         As typed.
     mode : str
-        ``"segment"``: expressions, one a line; ``"ask"``: one question, word for word.
+        ``"segment"``: expressions, one a line; ``"ask"``: one question, word for word;
+        ``"describe"``: a question about each region, the usual one where nothing is typed.
     images : tuple of Image
         Ticked layers.
     look_at : LookAt
@@ -113,10 +117,12 @@ class Asked:
         Whether each connected part becomes a label of its own; not when objects are followed.
     track : TrackOptions or None
         How to follow what is found through the stack; None to look at one plane.
+    regions : RegionChoice or None
+        What can be asked about; None where there is no such layer.
     """
 
     text: str
-    mode: Literal["segment", "ask"]
+    mode: Mode
     images: tuple[Image, ...]
     look_at: LookAt
     model: ModelChoice
@@ -125,6 +131,14 @@ class Asked:
     ask_overlap: bool = False
     split: bool = False
     track: TrackOptions | None = None
+    regions: RegionChoice | None = None
+
+    @property
+    def about_regions(self) -> bool:
+        """Whether regions are asked about, and not the image."""
+        if self.mode == "describe":
+            return True
+        return self.mode == "ask" and (mentions(self.text) or regions_counted(self.text) > 0)
 
     @property
     def lines(self) -> list[str]:

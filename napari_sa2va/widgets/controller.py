@@ -37,6 +37,7 @@ from napari_sa2va.widgets.active_run import (
     place_of,
 )
 from napari_sa2va.widgets.asked import NOTHING_TYPED, Asked
+from napari_sa2va.widgets.describing import Describing, regions_asked_about
 from napari_sa2va.widgets.messages import (
     Message,
     already_there,
@@ -102,6 +103,7 @@ class RunController:
     def __init__(self, viewer: Any, results: Results, runner: Runner) -> None:
         self.conversation = Conversation()
         self.tracks = TrackWriter()
+        self._describing = Describing(viewer, results)
         self.last_run: LabelRun | None = None
         self._turns: list[StackSnapshot] = []
         self._viewer = viewer
@@ -133,18 +135,21 @@ class RunController:
         if self.busy:
             self.told.emit(Message(BUSY, "warning"))
             return False
-        if not asked.lines:
+        if not asked.lines and asked.mode != "describe":
             self.told.emit(Message(NOTHING_TYPED[asked.mode], "error"))
             return False
+        if asked.about_regions:
+            asked = replace(asked, track=None)  # regions are of the plane shown
         try:
             place, placement = place_of(self._viewer, asked)
+            regions = regions_asked_about(self._viewer, asked, placement)
             objects = self._results.existing(asked.images, placement, asked.target)
             turns = other_stacks(self._viewer, asked)
             where = place.line if isinstance(place, StackSnapshot) else placement.index
         except Sa2VAError as error:
             self.told.emit(Message(str(error), "error"))
             return False
-        if objects is not None and not again:
+        if objects is not None and not again and asked.mode == "segment":
             known = {
                 line: labels for line in asked.lines if (labels := objects.labelled(line, where))
             }
@@ -157,7 +162,7 @@ class RunController:
                 self.told.emit(Message(text, "warning", "Run again", run_again))
                 return False
         self._turns = turns
-        self._start(ActiveRun(asked, place))
+        self._start(ActiveRun(asked, place, regions=regions))
         return True
 
     def follow(
@@ -234,6 +239,7 @@ class RunController:
 
     def _start(self, run: ActiveRun) -> None:
         self._run = run
+        self._describing.begin()
         self.told.emit(None)
         self.busy_changed.emit(True)
         run.worker = create_worker(
@@ -296,8 +302,7 @@ class RunController:
                     run.notes.append(Message(run.reason + kept, "info"))
 
     def _on_question(self, run: ActiveRun, event: QuestionStarted) -> None:
-        question = run.questions[event.index]
-        shown = question.phrase or question.text
+        shown = run.shown(event.index)
         number = f"{event.index + 1} of {event.total} · " if event.total > 1 else ""
         self.stage.emit(f"{number}{shown}", event.index / event.total if event.total > 1 else None)
         self.conversation.say("you", shown)
@@ -376,10 +381,15 @@ class RunController:
             self.conversation.settle(name_objects(event.answer, labels), found)
         else:  # its objects get their labels when all questions are answered
             self.conversation.settle(name_objects(event.answer, None))
+        if event.looked:
+            said = self.conversation.turns[-1]
+            self.conversation.settle(f"{said.text} (Looked at: {event.looked}.)", said.labels)
         self.said.emit(False)
-        question = run.questions[event.index]
-        said = self.conversation.turns[-1]
-        self.turn_done.emit(TurnDone(question.text, said.text, said.labels, run.detail, run.place))
+        self._describing.add(run, event)
+        said, question = self.conversation.turns[-1], run.questions[event.index]
+        self.turn_done.emit(
+            TurnDone(run.shown(event.index), said.text, said.labels, run.detail, run.place)
+        )
         run.notes += notes_on_answer(
             event,
             question.phrase,
@@ -399,6 +409,7 @@ class RunController:
         run, self._run = self._run, None
         if run is None or self._closed:
             return
+        self._describing.write(run)
         if run.result is not None:
             self._keep(run, run.result)
         if run.held is not None:

@@ -1,0 +1,91 @@
+"""What is said of regions, into their rows: some at a time, while a run goes on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_sa2va.errors import InvalidInput, Sa2VAError
+from napari_sa2va.viewer.descriptions import describe_regions
+from napari_sa2va.viewer.regions import region_snapshot
+from napari_sa2va.widgets.messages import Message
+
+if TYPE_CHECKING:
+    from napari_sa2va.engine import QuestionDone
+    from napari_sa2va.viewer.descriptions import Said
+    from napari_sa2va.viewer.placement import Placement
+    from napari_sa2va.viewer.regions import RegionSnapshot
+    from napari_sa2va.viewer.results import Results
+    from napari_sa2va.widgets.active_run import ActiveRun
+    from napari_sa2va.widgets.asked import Asked
+
+# Describing a thousand labels can take hours: what is older than that must survive a crash.
+_MOST_SECONDS: Final = 60.0
+_MOST_UNWRITTEN: Final = 200
+
+NO_REGIONS: Final = (
+    "There is no layer with regions. Make one with “New regions” and paint, draw shapes, or open "
+    "a label image."
+)
+
+
+def regions_asked_about(viewer: Any, asked: Asked, placement: Placement) -> RegionSnapshot | None:
+    """Take down the regions of a question; None where it is about the image.
+
+    Raises
+    ------
+    InvalidInput
+        If it is about regions, and there are none to be had.
+    """
+    if not asked.about_regions:
+        return None
+    if asked.regions is None:
+        raise InvalidInput(NO_REGIONS)
+    return region_snapshot(viewer, asked.regions, placement)
+
+
+class Describing:
+    """Keeps descriptions until they are written, a step of the layer's time-line at a time.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    results : Results
+        Of that viewer.
+    """
+
+    def __init__(self, viewer: Any, results: Results) -> None:
+        self._viewer = viewer
+        self._results = results
+        self._said: dict[int, Said] = {}
+        self._since = 0.0
+
+    def begin(self) -> None:
+        """Forget what belongs to an earlier run."""
+        self._said, self._since = {}, time.monotonic()
+
+    def add(self, run: ActiveRun, done: QuestionDone) -> None:
+        """Take an answer; write it, and those before it, when that is due."""
+        label = run.questions[done.index].label
+        if run.asked.mode != "describe" or label is None:
+            return
+        self._said[label] = done.answer.strip(), done.looked
+        due = time.monotonic() - self._since > _MOST_SECONDS
+        if due or len(self._said) >= _MOST_UNWRITTEN:
+            self.write(run)
+
+    def write(self, run: ActiveRun) -> None:
+        """Write what is not written yet; if that is not possible the run is told why."""
+        said, self._said = self._said, {}
+        self._since = time.monotonic()
+        if not said or run.regions is None:
+            return
+        layer = run.regions.choice.layer
+        if layer not in self._viewer.layers:
+            text = f"{layer.name!r} was deleted: its descriptions stand in the conversation only."
+            run.notes.append(Message(text, "warning"))
+            return
+        try:
+            describe_regions(self._results, run.regions, said, run.detail)
+        except Sa2VAError as error:
+            run.notes.append(Message(str(error), "error"))
