@@ -27,6 +27,8 @@ ASKED: Final = "asked"
 class Sessions:
     """Records all layers of a viewer that hold objects.
 
+    Nothing is recorded before somebody calls `hold`.
+
     Parameters
     ----------
     viewer : napari.Viewer or napari.components.ViewerModel
@@ -49,17 +51,19 @@ class Sessions:
         self._results = results_of(viewer)
         self._recorders: dict[LabelObjects, Recorder] = {}
         self._held = 0
+
+    def hold(self) -> None:
+        """Note one more who needs recordings to be made; with the first of them they begin."""
+        self._held += 1
+        if self._held > 1:
+            return
         for objects in self._results.all:
             self._on_made(objects)
         self._results.made.connect(self._on_made)
         self._results.removed.connect(self._on_removed)
-        viewer.layers.events.inserted.connect(self._on_inserted)
-        for layer in list(viewer.layers):
+        self._viewer.layers.events.inserted.connect(self._on_inserted)
+        for layer in list(self._viewer.layers):
             self._adopt(layer)
-
-    def hold(self) -> None:
-        """Note one more who needs recordings to be made."""
-        self._held += 1
 
     def release(self) -> None:
         """Note that somebody needs no recordings any more; with the last of them all end."""
@@ -72,7 +76,6 @@ class Sessions:
         recorders, self._recorders = list(self._recorders.values()), {}
         for recorder in recorders:
             recorder.close()
-        _SESSIONS.pop(id(self._viewer), None)
 
     @property
     def recorders(self) -> tuple[Recorder, ...]:
@@ -91,6 +94,9 @@ class Sessions:
     def _on_made(self, objects: LabelObjects) -> None:
         if objects in self._recorders:
             return
+        # A layer that is just being made can be met twice: what came last follows it.
+        for other in [other for other in self._recorders if other.labels is objects.labels]:
+            self._recorders.pop(other).close()
         recorder = Recorder(self._viewer, objects, images=lambda: self.images(), folder=self.folder)
         self._recorders[objects] = recorder
         recorder.changed.connect(self.changed)
@@ -115,12 +121,13 @@ class Sessions:
         if not isinstance(layer, Labels) or not marks.get("restored"):
             return
         session = marks.get("session")
-        marks["images"] = tuple(
-            image.unique_id
-            for image in self._viewer.layers
-            if isinstance(image, Image)
-            and image.metadata.get(METADATA, {}).get("session") == session
-        )
+        if "images" not in marks:  # opened as a file: the reader knows no layers
+            marks["images"] = tuple(
+                image.unique_id
+                for image in self._viewer.layers
+                if isinstance(image, Image)
+                and image.metadata.get(METADATA, {}).get("session") == session
+            )
         self._results.of(layer)
 
 

@@ -74,3 +74,7 @@ class Folding:
                 if self._end.is_set():
                     return
                 self._news.set()
+            except RuntimeError:
+                if threading.main_thread().is_alive():
+                    raise
+                return  # Python is ending and starts no threads for zarr: the log has everything
