@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from napari_sa2va.annotation.records import same_phrase
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import joined, recount
 from napari_sa2va.viewer.history import change_of, is_of_rows
 from napari_sa2va.viewer.labels import pixel_area
+from napari_sa2va.viewer.locks import atom_pixels
+from napari_sa2va.viewer.stamps import unpack_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,14 +98,22 @@ class Book:
                 entry = self.entries[label]
                 entry.record = replace(entry.record, **changes)
 
-    def forget_undone(self) -> None:
-        """Forget what an undo took away: after an edit no redo can bring it back."""
-        undone = [
+    def forget_undone(self, history: Iterable[Sequence[Any]]) -> None:
+        """Forget what an undo or a redo took away: after an edit no redo can bring it back.
+
+        Parameters
+        ----------
+        history : iterable of sequence
+            The atoms of the steps that can still be undone: what one of them took away stays.
+        """
+        gone = {
             label
             for label, entry in self.entries.items()
             if entry.undone and not any(spot.pixels for spot in entry.spots.values())
-        ]
-        self.drop(undone)
+        }
+        if gone:
+            gone -= {label for step in history for atom in step for label in _before(atom)}
+            self.drop(gone)
 
     # --- pixels ---
 
@@ -204,3 +216,14 @@ class Book:
                     entry.record, changed = record, True
         self._stale.clear()
         return changed
+
+
+def _before(atom: Any) -> set[int]:
+    """Return the labels that pixels had before a change, which an undo gives back to them."""
+    if is_of_rows(atom):
+        return set()
+    change = change_of(atom)
+    values = [atom_pixels(atom)[1]] if change is None else []
+    if change is not None:
+        values = [unpack_values(stamp.before) for stamp in change.stamps]
+    return {label for found in values for label in np.unique(found).tolist()}

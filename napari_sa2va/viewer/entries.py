@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -173,6 +174,7 @@ class Entry:
         )
 
 
+@functools.lru_cache(maxsize=4096)
 def axes_of(plane: PlaneIndex) -> tuple[int, int]:
     """Return the two axes of a plane."""
     rows, columns = (axis for axis, at in enumerate(plane) if at is None)

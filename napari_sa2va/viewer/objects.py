@@ -15,9 +15,10 @@ from napari_sa2va.annotation.actions import Action
 from napari_sa2va.annotation.painting import check_room
 from napari_sa2va.viewer.book import Book
 from napari_sa2va.viewer.captions import CaptionLayer, captions_in
+from napari_sa2va.viewer.colours import ChosenColours
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import axes_of, indexed, is_empty
-from napari_sa2va.viewer.history import HistoryWatch, forget_step
+from napari_sa2va.viewer.history import HistoryWatch, forget_step, steps_of
 from napari_sa2va.viewer.labels import highest_label, pixel_area
 from napari_sa2va.viewer.locks import mend_step
 from napari_sa2va.viewer.navigation import nearest_plane, plane_in_view
@@ -75,6 +76,7 @@ class LabelObjects(TimeLine):
         self.captions = CaptionLayer(viewer, labels)
         self.show_captions = True
         self._rows = WrittenRows(labels)
+        self._colours = ChosenColours(labels)
         self._held = 0
         self._unwritten = False
         self._shape = tuple(labels.data.shape)
@@ -86,12 +88,14 @@ class LabelObjects(TimeLine):
         self._seen = self.view
         for event, slot in self._slots():
             event.connect(slot)
+        self._show_colours()
 
     def close(self) -> None:
         """Stop watching, and take the captions away: the layer is gone."""
         for event, slot in self._slots():
             event.disconnect(slot)
         self.captions.remove()
+        self._colours.close()
 
     def _slots(self) -> list[tuple[Any, Callable[..., None]]]:
         layer, dims = self.labels.events, self.viewer.dims.events
@@ -163,7 +167,7 @@ class LabelObjects(TimeLine):
 
         Holes are not filled: a label that was erased may come back.
         """
-        self._book.forget_undone()
+        self._book.forget_undone(steps_of(self.labels))
         first = max([self._highest_painted, *self._book.entries]) + 1
         check_room(first + count - 1, np.dtype(self.labels.data.dtype))
         return range(first, first + count)
@@ -231,12 +235,16 @@ class LabelObjects(TimeLine):
         news, self._unwritten = self._unwritten and self._book.measure(), False
         self._rows.write(self.rows())
         self._show_captions()
+        self._show_colours()
         if news:
             self.changed.emit()
 
     def _show_captions(self, *, moved: bool = False) -> None:
         shown = self._book.present() if self.show_captions else []
         self.captions.show(captions_in(shown, self.view), moved=moved)
+
+    def _show_colours(self) -> None:
+        self._colours.show({row.label: row.color for row in self.rows() if row.color})
 
     def _measure(self) -> None:
         """Bring the rows in line with the counts; show and tell if any changed."""
@@ -253,7 +261,7 @@ class LabelObjects(TimeLine):
     def _on_paint(self, event: Any) -> None:
         """Follow an edit: what was undone before it cannot come back."""
         self._history.look()
-        self._book.forget_undone()
+        self._book.forget_undone(steps_of(self.labels))
         if self._quiet:  # our own edit
             return
         edits = [Edit.of(atom) for atom in event.value]

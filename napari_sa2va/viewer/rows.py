@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.annotation import ObjectTable
 from napari_sa2va.annotation.table import update_features
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sa2va.annotation import ObjectRecord
+
+# Writing single cells is slow in pandas: for more rows than this a new table is quicker.
+_FEW: Final = 40
 
 
 class WrittenRows:
@@ -33,7 +36,8 @@ class WrittenRows:
         written, self._written = self._written, {record.label: record for record in records}
         news = [row for label, row in self._written.items() if row != written.get(label)]
         same_labels = written.keys() == self._written.keys()
-        if same_labels and update_features(self._labels.features, news):
+        few = len(news) <= _FEW
+        if same_labels and few and update_features(self._labels.features, news):
             if news:
                 self._labels.events.features()
         else:

@@ -64,8 +64,8 @@ class ObjectsMenu(QMenu):
                 text = f"Merge into {chosen[0]}"
             elif name == "take_colour_back":
                 enabled = any(row.color for row in picked)
-            elif name == "delete_rejected" and objects is not None:
-                count = len(rejected(objects))
+            elif name == "delete_rejected":
+                count = 0 if objects is None else len(rejected(objects))
                 text, enabled = f"Delete rejected ({count})", count > 0
             # After a tab Qt writes a key and binds none: the dock has bound it.
             key = "" if name in ("take_colour_back", "delete_rejected") else shown(name)

@@ -21,18 +21,25 @@ _WIDE: Final = 420
 class _Editor(QStyledItemDelegate):
     """Edits a cell without being disturbed: the rows may be read anew meanwhile."""
 
+    is_open = False
+
     def createEditor(
         self, parent: QWidget | None, option: QStyleOptionViewItem, index: QModelIndex
     ) -> QWidget | None:
         editor = super().createEditor(parent, option, index)
         if editor is not None:
             editor.setAccessibleName("Phrase" if index.column() == Column.PHRASE else "Note")
+            self.is_open = True
         return editor
 
     def setEditorData(self, editor: QWidget | None, index: QModelIndex) -> None:
         if editor is not None and not editor.property("filled"):
             super().setEditorData(editor, index)
             editor.setProperty("filled", True)
+
+    def destroyEditor(self, editor: QWidget | None, index: QModelIndex) -> None:
+        self.is_open = False
+        super().destroyEditor(editor, index)
 
 
 class ObjectsTable(QTableView):
@@ -42,7 +49,8 @@ class ObjectsTable(QTableView):
         super().__init__(parent)
         self._objects = model
         self.setModel(model)
-        self.setItemDelegate(_Editor(self))
+        self._editor = _Editor(self)
+        self.setItemDelegate(self._editor)
         self.setAccessibleName("Objects")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -92,7 +100,8 @@ class ObjectsTable(QTableView):
     @property
     def editing(self) -> bool:
         """Whether the user is writing in a cell."""
-        return self.state() == QAbstractItemView.State.EditingState
+        # Qt's own state is back at none once rows have moved, though the field is there.
+        return self._editor.is_open
 
     @property
     def current_label(self) -> int | None:
