@@ -50,11 +50,26 @@ A All Are Can Describe Find How Is It No None Please Segment Sure The There What
 You assistant region shaped user
 Blue Cyan Green Magenta Red Yellow
 """.split()
-_PUNCTUATION: Final = tuple("\n .,:?!-")
+_ADDED: Final = """
+ĠAnd Ġanother Ġanswer Ġbetween Ġboth Ġbright Ġbrightness Ġcompare Ġdifferent Ġdim Ġdo Ġdoes Ġeleven
+Ġfaint
+Ġfewer Ġfrom Ġgranular Ġgray Ġhollow Ġinside Ġlarger Ġleast Ġless Ġmiddle Ġmore Ġmost Ġnot Ġones
+Ġother Ġothers Ġsame Ġshow Ġsmaller Ġsmooth Ġspots Ġspotted Ġtexture Ġthey Ġtouch Ġtouching Ġtwelve
+Ġyes Ġzero And At Both Bright Compare Dim Do Does Elongated Gray In Large Not On Region Ring Round
+Small Smooth Spotted They Two bright dim faint granular gray hollow smooth spotted
+""".split()
+"""Words that came after the first demo checkpoint: their ids follow all of its ids."""
 
 
-def build_tokenizer() -> Tokenizer:
-    """Build the tokenizer of the demo checkpoint."""
+def build_tokenizer(added: bool = True) -> Tokenizer:
+    """Build the tokenizer of the demo checkpoint.
+
+    Parameters
+    ----------
+    added : bool
+        With the words of the richer world, whose ids come last, so that all others are those of
+        the first demo checkpoint (which is without them).
+    """
     words = {*COLORS, *SIZES, *SHAPES, *(s for group in SYNONYMS.values() for s in group)}
     words = {piece for word in words for piece in word.split("-")} - {"shaped"}
     vocabulary: dict[str, int] = {}
@@ -63,6 +78,11 @@ def build_tokenizer() -> Tokenizer:
     spaced = [f"Ġ{word}" for word in sorted({*words, *_AFTER_A_SPACE})]
     for token in [*spaced, *sorted({*words, *_AT_THE_START})]:
         vocabulary.setdefault(token, len(vocabulary))
+    if added:
+        # Special tokens keep their ids where the vocabulary itself has them; else they would move
+        # behind the last word.
+        for token in (*SPECIAL_TOKENS, *_ADDED):
+            vocabulary.setdefault(token, len(vocabulary))
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()

@@ -153,12 +153,13 @@ def make_scene(seed: int, size: tuple[int, int] | None = None) -> Scene:
             cells.append(cell)
         if len(cells) == wanted:
             break
-    return _all_seen(Scene(seed, height, width, gray, tuple(cells)))
+    scene = Scene(seed, height, width, gray, tuple(cells))
+    return scene if nearest == 1 else _all_seen(scene)
 
 
 def _all_seen(scene: Scene) -> Scene:
     """Take out cells that others hide for the most part."""
-    grid = (UNIT_SIDE // 2, UNIT_SIDE // 2)
+    grid = (96, 96)
     while True:
         seen = scene.masks(grid).sum(axis=(1, 2))
         whole = np.array([replace(scene, cells=(cell,)).masks(grid).sum() for cell in scene.cells])

@@ -1,0 +1,129 @@
+"""What the complete demo checkpoint is taught about a scene: kinds of dialogues, and how often."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from napari_sa2va.training.captions import CAPTION_QUESTION, caption
+from napari_sa2va.training.dialogues import Dialogue, Turn, ask_to_segment, referring, segmenting
+from napari_sa2va.training.questions import FOUND, REFUSAL, REGION_QUESTION
+from napari_sa2va.training.talk import answering, comparing, counting, following_up
+from napari_sa2va.training.wording import unknown_noun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+
+    from napari_sa2va.samples.world.scenes import Scene
+
+_TRIES: Final = 30
+
+
+def _refer(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
+    drawn = referring(scene, rng)
+    return None if drawn is None else Dialogue((drawn[0],))
+
+
+def _describe(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
+    if not scene.cells:
+        return None
+    cell = int(rng.integers(len(scene.cells)))
+    question = REGION_QUESTION if rng.random() < 0.7 else "Please describe region1 in detail."
+    return Dialogue((Turn(question, scene.cells[cell].description, "region"),), (cell,))
+
+
+def _count(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
+    drawn = counting(scene, rng)
+    return None if drawn is None else Dialogue((drawn[0],))
+
+
+def _caption(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
+    if not scene.cells:
+        return None
+    said = caption(scene)
+    segments = tuple(group.cells for group in said.groups)
+    return Dialogue((Turn(CAPTION_QUESTION, said.text, "caption", segments),))
+
+
+def _words(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
+    turn = answering(scene, rng)
+    return None if turn is None else Dialogue((turn,))
+
+
+def _unknown(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
+    question = ask_to_segment(f"the {unknown_noun(rng)}", rng)
+    return Dialogue((segmenting(question, "unknown word", ()),))
+
+
+KINDS: Final[Mapping[str, Callable[[Scene, np.random.Generator], Dialogue | None]]] = {
+    "referring": _refer,
+    "region": _describe,
+    "count": _count,
+    "caption": _caption,
+    "comparison": comparing,
+    "words": _words,
+    "follow-up": following_up,
+    "unknown": _unknown,
+}
+"""What draws a dialogue of each kind; None where it does not fit the scene as drawn."""
+
+MIX: Final = {
+    "referring": 0.56,
+    "region": 0.12,
+    "count": 0.07,
+    "caption": 0.06,
+    "comparison": 0.06,
+    "words": 0.05,
+    "follow-up": 0.07,
+    "unknown": 0.01,
+}
+"""Shares of the kinds, when all are taught."""
+
+
+def draw_dialogues(
+    scene: Scene,
+    rng: np.random.Generator,
+    count: int,
+    mix: Mapping[str, float] = MIX,
+    *,
+    doubted: float = 0.3,
+) -> list[Dialogue]:
+    """Draw `count` dialogues about a scene.
+
+    Parameters
+    ----------
+    mix : mapping of str to float
+        Weights by kind (`KINDS`).
+    doubted : float
+        Share of the refusals after which the same question comes with ``[SEG]`` all the same; see
+        `Dialogue.spoken`. They count towards `count`.
+    """
+    names = list(mix)
+    weights = [mix[name] for name in names]
+    shares = [weight / sum(weights) for weight in weights]
+    dialogues: list[Dialogue] = []
+    for _ in range(4 * count):
+        if len(dialogues) == count:
+            break
+        dialogue = _draw_new(scene, rng, str(rng.choice(names, p=shares)), dialogues)
+        if dialogue is None:
+            continue
+        dialogues.append(dialogue)
+        turn = dialogue.turns[-1]
+        refused = len(dialogue.turns) == 1 and turn.answer == REFUSAL
+        if refused and len(dialogues) < count and rng.random() < doubted:
+            forced = Turn(turn.question, FOUND, turn.kind, ((),))
+            dialogues.append(Dialogue((forced,), spoken=False))
+    return dialogues
+
+
+def _draw_new(
+    scene: Scene, rng: np.random.Generator, kind: str, asked: list[Dialogue]
+) -> Dialogue | None:
+    """Draw a dialogue of a kind that was not had yet; none, where the scene has no more."""
+    for _ in range(_TRIES):
+        dialogue = KINDS[kind](scene, rng)
+        if dialogue is not None and dialogue not in asked:
+            return dialogue
+    return None
