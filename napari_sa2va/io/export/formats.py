@@ -53,6 +53,15 @@ class Format:
 _TABLE: Final = (
     Format("imagej", "ImageJ hyperstack", "_labels.tif", "imagej", "write_imagej"),
     Format("ome-tiff", "OME-TIFF", "_labels.ome.tif", "ome_tiff", "write_ome_tiff"),
+    Format("ome-zarr", "OME-Zarr 0.5", ".ome.zarr", "ome_zarr", "write_ome_zarr_05"),
+    Format("ome-zarr-0.4", "OME-Zarr 0.4", ".ome.zarr", "ome_zarr", "write_ome_zarr_04"),
+    Format("coco", "COCO, masks", ".coco.json", "coco", "write_coco"),
+    Format("coco-polygons", "COCO, polygons", ".coco.json", "coco", "write_coco_polygons"),
+    Format("yolo", "YOLO segmentation dataset", "_yolo", "yolo", "write_yolo"),
+    Format("refcoco", "Referring expressions", "_refcoco", "referring", "write_refcoco"),
+    Format(
+        "finetuning", "Sa2VA fine-tuning folder", "_finetuning", "referring", "write_finetuning"
+    ),
 )
 
 FORMATS: Final[dict[str, Format]] = {one.name: one for one in _TABLE}
