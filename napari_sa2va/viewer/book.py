@@ -147,6 +147,8 @@ class Book:
     def touched(self, edits: Sequence[Edit]) -> set[PlaneIndex]:
         """Enlarge the rectangles of labels that edits painted; return the planes they touched."""
         planes: set[PlaneIndex] = set()
+        if not edits:
+            return planes
         axes_of = {label: entry.axes for label, entry in self.entries.items() if entry.spots}
         for axes in set(axes_of.values()):
             for edit in edits:

@@ -178,8 +178,8 @@ def captions_in(entries: Iterable[Entry], plane: PlaneIndex | None) -> list[Capt
     """
     captions = []
     for entry in entries:
-        if plane is not None and entry.axes == axes_of(plane):
-            spot = entry.spots.get(plane)
+        spot = None if plane is None else entry.spots.get(plane)
+        if plane is not None and (spot is not None or entry.axes == axes_of(plane)):
             at = plane if spot is not None and spot.pixels else None
         else:
             planes = entry.planes

@@ -244,7 +244,8 @@ class LabelObjects(TimeLine):
         self.captions.show(captions_in(shown, self.view), moved=moved)
 
     def _show_colours(self) -> None:
-        self._colours.show({row.label: row.color for row in self.rows() if row.color})
+        with self.quiet():  # napari reads the layer anew for it
+            self._colours.show({row.label: row.color for row in self.rows() if row.color})
 
     def _measure(self) -> None:
         """Bring the rows in line with the counts; show and tell if any changed."""

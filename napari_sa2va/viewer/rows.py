@@ -34,7 +34,12 @@ class WrittenRows:
     def write(self, records: Iterable[ObjectRecord]) -> None:
         """Bring the features in line with the records of all objects."""
         written, self._written = self._written, {record.label: record for record in records}
-        news = [row for label, row in self._written.items() if row != written.get(label)]
+        # Most are the very same: comparing their fields would take longer than all the rest.
+        news = [
+            row
+            for label, row in self._written.items()
+            if row is not (old := written.get(label)) and row != old
+        ]
         same_labels = written.keys() == self._written.keys()
         few = len(news) <= _FEW
         if same_labels and few and update_features(self._labels.features, news):
