@@ -108,10 +108,10 @@ class AskPanel(QWidget):
         for button in (self.segment, self.ask, self.describe):
             modes.addWidget(button)
         modes.addStretch(1)
-        modes.addWidget(self.run)
         state = QHBoxLayout()
         state.addWidget(self.stage, stretch=1)
         state.addWidget(self.cancel)
+        state.addWidget(self.run)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)

@@ -103,7 +103,7 @@ class RunController:
     def __init__(self, viewer: Any, results: Results, runner: Runner) -> None:
         self.conversation = Conversation()
         self.tracks = TrackWriter()
-        self._describing = Describing(viewer, results)
+        self._describing = Describing(viewer, results, self.writing.emit)
         self.last_run: LabelRun | None = None
         self._turns: list[StackSnapshot] = []
         self._viewer = viewer

@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from napari.layers import Labels
+
 from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.viewer.descriptions import describe_regions
 from napari_sa2va.viewer.regions import region_snapshot
 from napari_sa2va.widgets.messages import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sa2va.engine import QuestionDone
     from napari_sa2va.viewer.descriptions import Said
+    from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
     from napari_sa2va.viewer.regions import RegionSnapshot
     from napari_sa2va.viewer.results import Results
@@ -52,11 +57,16 @@ class Describing:
     viewer : napari.Viewer
     results : Results
         Of that viewer.
+    writing : callable
+        Called with the `LabelObjects` whose rows are about to be written.
     """
 
-    def __init__(self, viewer: Any, results: Results) -> None:
+    def __init__(
+        self, viewer: Any, results: Results, writing: Callable[[LabelObjects], object]
+    ) -> None:
         self._viewer = viewer
         self._results = results
+        self._writing = writing
         self._said: dict[int, Said] = {}
         self._since = 0.0
 
@@ -85,6 +95,8 @@ class Describing:
             text = f"{layer.name!r} was deleted: its descriptions stand in the conversation only."
             run.notes.append(Message(text, "warning"))
             return
+        if isinstance(layer, Labels) and not layer.multiscale:
+            self._writing(self._results.of(layer))
         try:
             describe_regions(self._results, run.regions, said, run.detail)
         except Sa2VAError as error:

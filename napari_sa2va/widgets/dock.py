@@ -310,12 +310,14 @@ class Sa2VAWidget(QWidget):
         except Sa2VAError:  # said when it matters: at Run
             self.options.set_targets(())
             objects = None
+        self.stack.set_axes(stack_axes(self._viewer, images))
+        self.regions.refresh(objects, follows=self.stack.axis is not None)
+        if objects is None:
+            objects = self.regions.described
         if not self.controller.busy:
             self.objects.show_objects(objects)
             self.session.follow(objects)
         self.correct.correcting.follow(objects)
-        self.stack.set_axes(stack_axes(self._viewer, images))
-        self.regions.refresh(objects, follows=self.stack.axis is not None)
         self.correct.panel.show_stack(self.stack.offers)
         stack = self.sections["Through z or time"]
         stack.setVisible(self.stack.offers)

@@ -74,6 +74,13 @@ class RegionsPart:
         """The regions that a question is about."""
         return self.panel.choice
 
+    @property
+    def described(self) -> LabelObjects | None:
+        """The objects of the chosen layer, where it has rows already."""
+        choice = self.choice
+        of = {objects.labels: objects for objects in self._results.all}
+        return None if choice is None else of.get(choice.layer)
+
     def refresh(self, objects: LabelObjects | None, *, follows: bool) -> None:
         """Offer the layers that there are; that of the objects before others."""
         own = None if objects is None else objects.labels

@@ -66,6 +66,8 @@ def test_each_region_is_described_into_its_row(
     assert [(row.label, row.description, row.author) for row in objects.rows()] == [
         (label, "There is no such thing.", "user") for label in (1, 2, 5)
     ]
+    assert dock.objects.objects is objects
+    assert dock.objects.model.rowCount() == 3
     assert objects.undo_text == "Describe 3 objects"
     objects.undo()
     assert objects.rows() == []
