@@ -23,6 +23,7 @@ from napari_sa2va.cli.options import (
     Precision,
     QuietOption,
 )
+from napari_sa2va.cli.replay_command import replay
 from napari_sa2va.cli.track_command import track
 
 # Only what --help needs is imported here: torch, napari and scikit-image take seconds.
@@ -98,6 +99,7 @@ def segment(
 
 
 app.command()(track)
+app.command()(replay)
 
 
 @app.command()
