@@ -24,7 +24,7 @@ from napari_sa2va.annotation.session import (
 from napari_sa2va.annotation.session.folding import Folding
 from napari_sa2va.annotation.session.pixels import MOST_AT_ONCE, pack_boxes
 from napari_sa2va.annotation.session.places import folders_for, note_recent, session_name
-from napari_sa2va.annotation.session.state import REPLACED
+from napari_sa2va.annotation.session.state import ASKED, REPLACED, SAME_AS
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.labels import METADATA
 from napari_sa2va.viewer.session_info import about_of, labels_info
@@ -114,6 +114,7 @@ class Recorder:
         self._planes: deque[Where] = deque()
         self._array = _array_of(objects)
         self._recording = Recording()
+        self._asked: tuple[int, dict[str, Any]] = (0, {})
         self._behind = False
         self._tried = 0.0
 
@@ -198,7 +199,7 @@ class Recorder:
             return
         try:
             if self._turns_from is not None:
-                self._append(Action("asked", "Conversation"))
+                self._append(Action(ASKED, "Conversation"))
             self._copy_planes(None if finish else _SECONDS_AT_ONCE)
         except (CannotRecord, OSError) as error:
             self._fall_behind(error)
@@ -252,6 +253,7 @@ class Recorder:
 
     def _take(self, session: Session) -> None:
         self._session = session
+        self._asked = (0, {})
         self._folding = Folding(session, FOLD_SECONDS)
         self.objects.labels.metadata.setdefault(METADATA, {})["session"] = str(session.path)
         note_recent(session.path)
@@ -276,7 +278,10 @@ class Recorder:
             else:
                 boxes = () if kind == REPLACED else boxes
                 self._planes = deque(_planes(array[0]))
+        detail = self._shortened(detail)
         rows, records = self._changed_rows()
+        if kind == ASKED:  # a run may be under way: rows come with its pixels
+            rows, records = {}, self._records
         turns = None
         if self._turns_from is not None:
             turns = self._turns_from, self.turns[self._turns_from :]
@@ -293,6 +298,17 @@ class Recorder:
         self._records, self._turns_from = records, None
         self._folding.nudge()
         self._show("saved")
+
+    def _shortened(self, detail: dict[str, Any]) -> dict[str, Any]:
+        """Tell what was asked once: a run has many entries, and can have a thousand questions."""
+        assert self._session is not None
+        known = self._asked[1]
+        if "frames" in detail and detail["frames"] is known.get("frames"):
+            news = {name: value for name, value in detail.items() if value is not known.get(name)}
+            return {SAME_AS: self._asked[0], **news}
+        if "frames" in detail:
+            self._asked = self._session.n + 1, detail
+        return detail
 
     def _changed_rows(self) -> tuple[dict[int, ObjectRecord | None], dict[int, ObjectRecord]]:
         """Return the rows that are not as they were written last, and all as they are now."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from napari.layers import Image, Labels
 from psygnal import Signal
 
 from napari_sa2va.annotation.actions import Action
+from napari_sa2va.annotation.session.state import ASKED
 from napari_sa2va.viewer.labels import METADATA
 from napari_sa2va.viewer.recorder import Recorder
 from napari_sa2va.viewer.results import results_of
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
     from napari_sa2va.annotation import Conversation, Turn
     from napari_sa2va.viewer.objects import LabelObjects
-
-ASKED: Final = "asked"
-"""Kind of an entry about something that was said."""
-
 
 class Sessions:
     """Records all layers of a viewer that hold objects.
@@ -180,9 +177,9 @@ class Said:
             yield turn
 
 
-def asked(text: str, labels: Sequence[int], detail: Mapping[str, Any]) -> Action:
-    """Return what a session keeps of a question that changed nothing."""
-    return Action(ASKED, text, (), tuple(labels), dict(detail))
+def asked(text: str, answer: str, labels: Sequence[int], detail: Mapping[str, Any]) -> Action:
+    """Return what a session keeps of a question that was answered, whatever came of it."""
+    return Action(ASKED, text, (), tuple(labels), {**detail, "answer": answer})
 
 
 # As those of `results_of`.

@@ -139,7 +139,7 @@ class SessionRow(QWidget):
     def note_turn(self, done: TurnDone) -> None:
         """Keep a question that was answered, whether or not anything was found."""
         if self._recorder is not None and self._open:
-            self._recorder.write(asked(done.question, done.labels, done.detail))
+            self._recorder.write(asked(done.question, done.answer, done.labels, done.detail))
 
     def offer_crashed(self) -> None:
         """Offer to restore the newest session whose process was killed, if there is one."""

@@ -44,12 +44,19 @@ class Script:
         self.sessions = Sessions(self.viewer)
         self.sessions.folder = path
         self.sessions.hold()
+        self.closed = False
         self.said = Said(conversation := Conversation())
         self.conversation = conversation
         self.placement = snapshot(self.viewer, [self.image]).placement
         self.objects = self.sessions._results.prepared([self.image], self.placement)
         (self.recorder,) = self.sessions.recorders
         self.recorder.about_to_write.connect(lambda: self.said.tell(self.recorder))
+
+    def close(self) -> None:
+        """End recording, once."""
+        if not self.closed:
+            self.closed = True
+            self.sessions.release()
 
     @property
     def path(self) -> Path:

@@ -46,7 +46,7 @@ def make(script: ModuleType, tmp_path: Path) -> Any:
 
     yield make_script
     for one in made:
-        one.sessions.release()
+        one.close()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -60,9 +60,8 @@ def test_what_comes_back_is_what_was_there_after_each_action(
         if live.recorder.session is not None:
             assert script.digest_of(live.path) == live.digest(), (number, done)
     path = live.path
-    live.sessions.release()
+    live.close()
     assert script.digest_of(path) == live.digest()
-    live.sessions.hold()
 
 
 def test_nothing_is_written_before_anything_happens(make: Any, tmp_path: Path) -> None:
@@ -226,8 +225,7 @@ def test_a_session_goes_on_in_another_window(make: Any, script: ModuleType) -> N
     live = make()
     live._run()
     path = live.path
-    live.sessions.release()
-    live.sessions.hold()
+    live.close()
     state = load(path)
     viewer = ViewerModel()
     sessions = Sessions(viewer)

@@ -51,7 +51,7 @@ class Wanted:
         return self._digests[number]
 
     def close(self) -> None:
-        self._script.sessions.release()
+        self._script.close()
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,11 @@ BEGUN = "begun"
 REPLACED = "replaced"
 """Kind of an entry after which the layer has another array; its detail says which, all zeros."""
 
+ASKED = "asked"
+"""Kind of an entry about something that was said: it changes no row."""
+SAME_AS = "same_as"
+"""In a detail: the number of the entry whose detail has what this one leaves out."""
+
 
 @dataclass(slots=True)
 class Rows:
