@@ -11,6 +11,7 @@ import napari_sa2va
 from napari_sa2va.cli.common import failures, image_options, parsed, print_json
 from napari_sa2va.cli.describe_command import describe
 from napari_sa2va.cli.exit_codes import ExitCode
+from napari_sa2va.cli.models_command import models
 from napari_sa2va.cli.options import (
     ChannelOption,
     ContrastOption,
@@ -100,6 +101,7 @@ def segment(
 
 app.command()(track)
 app.command()(replay)
+app.add_typer(models, name="models")
 
 
 @app.command()

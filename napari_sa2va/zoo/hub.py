@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from filelock import Timeout
@@ -18,17 +15,22 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import WeakFileLock, validate_repo_id  # type: ignore[attr-defined]
 
 from napari_sa2va.errors import CheckpointError
-from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.zoo import library
-from napari_sa2va.zoo.cache import CONFIG, Repository, cache_folder, existing
+from napari_sa2va.zoo.before_download import (
+    CHECKPOINT,
+    SAFE_FILES,
+    Wanted,
+    check_config,
+    check_kind,
+    check_room,
+    in_order,
+)
+from napari_sa2va.zoo.cache import CONFIG, Repository, cache_folder
 from napari_sa2va.zoo.download_errors import (
-    NoRoom,
-    NotACheckpoint,
     NotOnHub,
     not_written,
     offline,
 )
-from napari_sa2va.zoo.fit import gib
 from napari_sa2va.zoo.listing import Listing, RemoteFile, ask
 from napari_sa2va.zoo.meter import DownloadState, Meter
 from napari_sa2va.zoo.patience import Patience
@@ -41,33 +43,9 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], object]
     Report = Callable[[DownloadState], object]
 
-# What a checkpoint is read from. Python files and pickles (.bin, .pt, .pth) are not in the list:
-# both can run code.
-SAFE_FILES: Final = ("*.json", "*.safetensors", "merges.txt", "vocab.txt", "tokenizer.model")
 _REVISION: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
-# Room to leave on the disk, in bytes.
-_SPARE: Final = 256 * 1024**2
 # Between two looks at whether the user cancelled, while another program has the lock.
 _LOCK_SECONDS: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is fetched of a repository, and how it is found whole.
-
-    Attributes
-    ----------
-    patterns : tuple of str
-        Names of files.
-    checkpoint : bool
-        Whether it must be a Sa2VA checkpoint; else all that fits the patterns is taken.
-    """
-
-    patterns: tuple[str, ...] = SAFE_FILES
-    checkpoint: bool = True
-
-
-CHECKPOINT: Final = Wanted()
 
 
 def fetch(
@@ -183,10 +161,10 @@ def fetch_files(
     patience = Patience(hub_id, cancelled, lambda note: meter.say(note) if meter else None)
     patience.look()
     listing = ask(hub_id, wanted.patterns, patience, branch, endpoint)
-    _check_kind(listing, wanted)
+    check_kind(listing, wanted)
     repository = Repository(hub_id)
-    _check_room(repository, listing)
-    files = _in_order(listing.files)
+    check_room(repository, listing)
+    files = in_order(listing.files)
     meter = Meter(hub_id, files, report)
     for file in files:
         held = repository.held(file, listing.commit)
@@ -196,7 +174,7 @@ def fetch_files(
         with _locked(repository, file, patience, meter):
             blob = _bring(repository, file, listing, patience, meter, endpoint)
         if file.name == CONFIG and wanted.checkpoint:
-            _check_config(blob, hub_id)
+            check_config(blob, hub_id)
     folder = repository.publish(files, listing.commit, branch)
     fetched = library.Fetched(
         listing.commit,
@@ -270,55 +248,6 @@ def _locked(
         yield
     finally:
         context.__exit__(None, None, None)
-
-
-def _check_kind(listing: Listing, wanted: Wanted) -> None:
-    names = {file.name for file in listing.files}
-    if not names:
-        raise NotACheckpoint(
-            f"{listing.hub_id} has none of the files {', '.join(wanted.patterns)}."
-        )
-    if not wanted.checkpoint:
-        return
-    if CONFIG not in names or not any(name.endswith(".safetensors") for name in names):
-        raise NotACheckpoint(
-            f"{listing.hub_id} is no checkpoint in the official format: config.json and weights "
-            "in .safetensors files are needed. Weights in pickle files (.bin, .pt) are not taken: "
-            "they can run code."
-        )
-
-
-def _check_config(file: Path, hub_id: str) -> None:
-    """Find out before gigabytes are fetched whether they can be used."""
-    with TemporaryDirectory() as folder:
-        try:
-            shutil.copyfile(file, Path(folder) / CONFIG)
-            Sa2VAConfig.from_folder(Path(folder))
-        except OSError as error:
-            raise not_written(hub_id, Path(folder), error) from error
-        except CheckpointError as error:
-            reason = str(error).replace(folder, hub_id)
-            raise NotACheckpoint(f"{hub_id} was not downloaded: {reason}") from error
-
-
-def _check_room(repository: Repository, listing: Listing) -> None:
-    missing = sum(
-        file.size - repository.arrived(file)
-        for file in listing.files
-        if repository.held(file, listing.commit) is None
-    )
-    place = existing(cache_folder())
-    free = shutil.disk_usage(place).free
-    if missing and missing + _SPARE > free:
-        raise NoRoom(
-            f"{listing.hub_id} is a download of {gib(missing)}, and the disk of {place} has "
-            f"{gib(free)} left. Make room, or set HF_HOME to a folder on another disk."
-        )
-
-
-def _in_order(files: tuple[RemoteFile, ...]) -> tuple[RemoteFile, ...]:
-    """Put the configuration first, which tells whether the rest is of use, then the small ones."""
-    return tuple(sorted(files, key=lambda file: (file.name != CONFIG, file.size > 1 << 24)))
 
 
 def _listed_by_others(repository: Repository, commit: str) -> list[str]:

@@ -82,6 +82,7 @@ def ask(
         except Exception as error:  # huggingface_hub's and the HTTP library's share no base
             patience.after(error)
             continue
+        patience.progressed()
         return _read(hub_id, patterns, info)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Final
 
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.zoo.gpu import Driver, find_driver
 from napari_sa2va.zoo.memory import system_memory
 
 REPORTED_PACKAGES: Final = (
@@ -53,7 +56,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A snapshot of this machine; memory changes all the time."""
+    """A snapshot of this machine; memory changes all the time.
+
+    `driver` is that of a GPU, whether or not torch can use it; None without one.
+    """
 
     system: str
     python: str
@@ -61,6 +67,7 @@ class Machine:
     packages: dict[str, str]
     devices: tuple[Device, ...]
     problems: tuple[str, ...]
+    driver: Driver | None = None
 
 
 def devices() -> tuple[Device, ...]:
@@ -113,19 +120,30 @@ def inspect_machine() -> Machine:
     from napari_sa2va.zoo.problems import find_problems
 
     found = devices()
+    driver = find_driver()
     return Machine(
         system=f"{platform.system()} {platform.release()} ({platform.machine()})",
         python=platform.python_version(),
         cores=os.cpu_count() or 1,
         packages=versions(),
         devices=found,
-        problems=find_problems(found),
+        problems=find_problems(found, driver),
+        driver=driver,
     )
 
 
 def _processor() -> Device:
     total, free = system_memory()
-    return Device("cpu", platform.processor() or platform.machine(), total, free)
+    return Device("cpu", _processor_name(), total, free)
+
+
+def _processor_name() -> str:
+    try:  # on Linux Python knows no more than the architecture
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    named = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 def _cuda_devices() -> tuple[Device, ...]:

@@ -6,6 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+import httpx2
+
 from napari_sa2va.errors import Cancelled, Sa2VAError
 from napari_sa2va.zoo.download_errors import explained, passing, wished_wait
 
@@ -44,6 +46,7 @@ class Patience:
         self._cancelled = cancelled
         self._say = say
         self._failures = 0
+        self._connected = False
 
     def look(self) -> None:
         """Raise `Cancelled` if the user wants no more."""
@@ -56,6 +59,7 @@ class Patience:
     def progressed(self) -> None:
         """Forget earlier failures: something came through."""
         self._failures = 0
+        self._connected = True
 
     def after(self, error: Exception) -> None:
         """Wait before the next attempt.
@@ -70,7 +74,10 @@ class Patience:
             raise error
         self.look()
         wish = wished_wait(error)
-        if not passing(error) or self._failures >= len(PAUSES) or (wish or 0.0) > LONGEST_WAIT:
+        # Without a network the first attempts fail, and nobody wants to wait to be told so.
+        unplugged = isinstance(error, httpx2.ConnectError) and not self._connected
+        most = 1 if unplugged else len(PAUSES)
+        if not passing(error) or self._failures >= most or (wish or 0.0) > LONGEST_WAIT:
             raise explained(self.what, error) from error
         pause = PAUSES[self._failures] if wish is None else wish
         self._failures += 1

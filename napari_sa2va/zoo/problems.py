@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import os
 import platform
-import shutil
 from importlib import metadata
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+    from napari_sa2va.zoo.gpu import Driver
     from napari_sa2va.zoo.machine import Device
 
 DISTRIBUTION: Final = "napari-sa2va"
@@ -22,18 +22,20 @@ _LITTLE_MEMORY: Final = 2 * 1024**3
 _INSTALL_TORCH: Final = "Install torch as pytorch.org says for this machine."
 
 
-def find_problems(devices: tuple[Device, ...]) -> tuple[str, ...]:
+def find_problems(devices: tuple[Device, ...], driver: Driver | None) -> tuple[str, ...]:
     """Return what keeps models from running here, or from running well.
 
     Parameters
     ----------
     devices : tuple of Device
         As `napari_sa2va.zoo.machine.devices` returned them.
+    driver : Driver or None
+        Of a GPU, as `napari_sa2va.zoo.gpu.find_driver` found it.
     """
     return (
         *_unmet_requirements(),
         *_broken_imports(),
-        *_unused_gpu(devices),
+        *_unused_gpu(devices, driver),
         *_missing_window_toolkit(),
         *_little_memory(devices),
     )
@@ -73,29 +75,60 @@ def _broken_imports() -> Iterator[str]:
             return
 
 
-def _unused_gpu(devices: tuple[Device, ...]) -> Iterator[str]:
+def _unused_gpu(devices: tuple[Device, ...], driver: Driver | None) -> Iterator[str]:
     torch = _torch()
     if torch is None:
         return
     if any(device.name.startswith("cuda") for device in devices):
         yield from _unknown_architectures(torch)
-    elif _nvidia_driver():
-        if torch.version.cuda is None:
-            yield (
-                "This machine has an NVIDIA driver, but this torch was built without CUDA, so "
-                f"models run on the processor. {_INSTALL_TORCH}"
-            )
-        else:
-            yield (
-                f"This machine has an NVIDIA driver, but torch (built for CUDA {torch.version.cuda}"
-                ") finds no GPU. The driver may be too old for it: update the driver, or install "
-                "a torch for an older CUDA."
-            )
+    elif driver is not None:
+        yield _why_unused(torch, driver)
     if platform.system() == "Darwin" and platform.machine() == "x86_64" and _apple_silicon():
         yield (
             "This Python was built for Intel and runs translated, which hides Apple's GPU. "
             "Install a Python for Apple silicon."
         )
+
+
+def _why_unused(torch: ModuleType, driver: Driver) -> str:
+    has = f"This machine has an {driver.maker} driver"
+    if driver.failure:
+        return (
+            f"{has} that does not work ({driver.failure}), so models run on the processor. Restart "
+            "the machine; if that does not help, install the driver again."
+        )
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if hidden is not None and hidden.strip() in ("", "-1", "NoDevFiles"):
+        return (
+            f"{has}, but CUDA_VISIBLE_DEVICES is {hidden!r}, which hides the GPU: unset it to use "
+            "the GPU."
+        )
+    if driver.maker == "AMD":
+        return (
+            f"{has}, but this torch finds no GPU of it, so models run on the processor. Install a "
+            "torch for ROCm as pytorch.org says."
+        )
+    if torch.version.cuda is None:
+        return (
+            f"{has}, but this torch was built without CUDA, so models run on the processor. "
+            f"{_INSTALL_TORCH}"
+        )
+    version = f" {driver.version}" if driver.version else ""
+    return (
+        f"{has}{version}, but torch (built for CUDA {torch.version.cuda}) finds no GPU"
+        f"{_torch_says(torch)}. The driver may be too old for it: update the driver, or install a "
+        "torch for an older CUDA."
+    )
+
+
+def _torch_says(torch: ModuleType) -> str:
+    """Return torch's own reason for finding no GPU, in brackets; empty without one."""
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError, AttributeError) as error:
+        lines = str(error).strip().splitlines()
+        return f" (it says: {lines[0].split('. ')[0].rstrip('.')})" if lines else ""
+    return ""
 
 
 def _unknown_architectures(torch: ModuleType) -> Iterator[str]:
@@ -137,10 +170,6 @@ def _torch() -> ModuleType | None:
         return importlib.import_module("torch")
     except (ImportError, OSError):
         return None
-
-
-def _nvidia_driver() -> bool:
-    return Path("/proc/driver/nvidia/version").is_file() or shutil.which("nvidia-smi") is not None
 
 
 def _apple_silicon() -> bool:

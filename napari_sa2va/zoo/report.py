@@ -50,9 +50,18 @@ class Report:
     machine: Machine
     checkpoints: tuple[CheckpointStatus, ...]
 
+    @property
+    def largest(self) -> CheckpointStatus | None:
+        """The largest checkpoint that fits into the preferred device, other programs closed."""
+        fitting = [status for status in self.checkpoints if status.fits and status.supported]
+        return max(
+            fitting, key=lambda status: status.need.total if status.need else 0, default=None
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report for machines: sizes in bytes."""
-        return asdict(self)
+        largest = self.largest
+        return asdict(self) | {"largest": largest.name if largest is not None else None}
 
     def as_json(self) -> str:
         """Return the report as JSON text."""
@@ -60,13 +69,15 @@ class Report:
 
     def as_text(self) -> str:
         """Return the report for people."""
-        machine = self.machine
+        machine, largest = self.machine, self.largest
         lines = [
             f"{machine.system}, Python {machine.python}, {machine.cores} cores",
             "",
             "Devices, the preferred one first",
             *(f"  {line}" for line in map(_device_line, machine.devices)),
+            *([f"  {machine.driver.text}"] if machine.driver is not None else []),
             "",
+            *([f"The largest checkpoint that fits: {largest.name}", ""] if largest else []),
             f"Checkpoints on {machine.devices[0].name}",
             *(f"  {line}" for line in map(_checkpoint_line, self.checkpoints)),
             "",

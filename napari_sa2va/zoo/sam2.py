@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.errors import CheckpointError
-from napari_sa2va.zoo.hub import Wanted, fetch_files, local_copy
+from napari_sa2va.zoo.before_download import Wanted
+from napari_sa2va.zoo.hub import fetch_files, local_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_sa2va.errors import Cancelled, CheckpointError
-from napari_sa2va.zoo import hub as hub_module
-from napari_sa2va.zoo import library
-from napari_sa2va.zoo.cache import Repository
+from napari_sa2va.zoo import before_download, library
+from napari_sa2va.zoo.cache import Repository, cache_folder
 from napari_sa2va.zoo.download_errors import (
     CacheNotWritable,
     NoConnection,
@@ -69,7 +68,7 @@ def test_the_layout_is_huggingface_hub_s(sharded: Hub) -> None:
     folder = fetch(ID, endpoint=sharded.address)
     found = hf_hub_download(ID, "config.json", local_files_only=True)
     assert Path(found) == folder / "config.json"
-    (repository,) = scan_cache_dir(Path(hub_module.cache_folder())).repos
+    (repository,) = scan_cache_dir(cache_folder()).repos
     (revision,) = repository.revisions
     assert revision.commit_hash == COMMIT
     assert "main" in revision.refs
@@ -202,7 +201,7 @@ def test_a_disk_without_room_is_told_before_downloading(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = shutil.disk_usage("/")._replace(free=1000)
-    monkeypatch.setattr(hub_module.shutil, "disk_usage", lambda path: free)
+    monkeypatch.setattr(before_download.shutil, "disk_usage", lambda path: free)
     with pytest.raises(NoRoom, match=r"the disk of .* has 0 MiB left"):
         fetch(ID, endpoint=hub.address)
     assert not any("/resolve/" in path for path in hub.requests)

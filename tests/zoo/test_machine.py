@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import os
 import platform
 from importlib import metadata
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.zoo import machine, problems
+from napari_sa2va.zoo import gpu, machine, problems
+from napari_sa2va.zoo.gpu import Driver
 from napari_sa2va.zoo.machine import Device, device_named, devices, inspect_machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GPU = Device("cuda:0", "a GPU", 8, 4)
 CPU = Device("cpu", "a processor", 64 * 1024**3, 32 * 1024**3)
@@ -36,9 +42,13 @@ def test_this_machine_has_no_problem_that_the_tests_would_not_have() -> None:
 
 
 def fake_torch(cuda: str | None, architectures: list[str]) -> SimpleNamespace:
+    def init() -> None:
+        raise RuntimeError("The driver is too old (found 12020). Please update it.\nMore.")
+
     return SimpleNamespace(
         version=SimpleNamespace(cuda=cuda, hip=None),
         cuda=SimpleNamespace(
+            init=init,
             get_arch_list=lambda: architectures,
             device_count=lambda: 1,
             get_device_capability=lambda index: (8, 9),
@@ -48,17 +58,69 @@ def fake_torch(cuda: str | None, architectures: list[str]) -> SimpleNamespace:
 
 
 def unused_gpu(
-    monkeypatch: pytest.MonkeyPatch, torch: SimpleNamespace, driver: bool, *found: Device
+    monkeypatch: pytest.MonkeyPatch, torch: SimpleNamespace, driver: Driver | None, *found: Device
 ) -> str:
     monkeypatch.setattr(problems, "_torch", lambda: torch)
-    monkeypatch.setattr(problems, "_nvidia_driver", lambda: driver)
-    return " ".join(problems._unused_gpu(found))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return " ".join(problems._unused_gpu(found, driver))
+
+
+NVIDIA = Driver("NVIDIA", "535.1", ("RTX",))
 
 
 def test_a_torch_without_cuda_beside_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "built without CUDA" in unused_gpu(monkeypatch, fake_torch(None, []), True, CPU)
-    assert "too old" in unused_gpu(monkeypatch, fake_torch("13.0", []), True, CPU)
-    assert unused_gpu(monkeypatch, fake_torch(None, []), False, CPU) == ""
+    assert "built without CUDA" in unused_gpu(monkeypatch, fake_torch(None, []), NVIDIA, CPU)
+    said = unused_gpu(monkeypatch, fake_torch("13.0", []), NVIDIA, CPU)
+    assert "NVIDIA driver 535.1, but torch (built for CUDA 13.0) finds no GPU" in said
+    assert "(it says: The driver is too old (found 12020))" in said
+    assert unused_gpu(monkeypatch, fake_torch(None, []), None, CPU) == ""
+
+
+def test_other_reasons_for_an_unused_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = fake_torch("13.0", [])
+    broken = Driver("NVIDIA", failure="Driver/library version mismatch")
+    assert "mismatch), so models run" in unused_gpu(monkeypatch, torch, broken, CPU)
+    assert "ROCm" in unused_gpu(monkeypatch, torch, Driver("AMD"), CPU)
+    monkeypatch.setattr(problems, "_torch", lambda: torch)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert "CUDA_VISIBLE_DEVICES is '-1'" in next(problems._unused_gpu((CPU,), NVIDIA))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for the tool")
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        (
+            "echo 'NVIDIA H100, 550.54.15'; echo 'NVIDIA T4, 550.54.15'",
+            Driver("NVIDIA", "550.54.15", ("NVIDIA H100", "NVIDIA T4")),
+        ),
+        (
+            "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18",
+            Driver("NVIDIA", "", (), "Failed to initialize NVML: Driver/library version mismatch"),
+        ),
+    ],
+)
+def test_the_driver_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, found: Driver
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(gpu, "_VERSION_FILE", tmp_path / "none")
+    assert gpu.find_driver() == found
+    assert found.text.startswith("NVIDIA driver")
+
+
+def test_the_kernel_s_word_where_the_tool_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu.shutil, "which", lambda name: None)
+    monkeypatch.setattr(gpu, "_VERSION_FILE", tmp_path / "version")
+    monkeypatch.setattr(gpu, "_AMD_DEVICE", tmp_path / "none")
+    assert gpu.find_driver() is None
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Module  535.129.03  Thu")
+    assert gpu.find_driver() == Driver("NVIDIA", "535.129.03")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +134,7 @@ def test_a_torch_without_cuda_beside_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_torch_without_code_for_the_gpu(
     monkeypatch: pytest.MonkeyPatch, architectures: list[str], fine: bool
 ) -> None:
-    said = unused_gpu(monkeypatch, fake_torch("13.0", architectures), True, GPU, CPU)
+    said = unused_gpu(monkeypatch, fake_torch("13.0", architectures), NVIDIA, GPU, CPU)
     assert ("no code for RTX (compute capability 8.9)" in said) is not fine
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_sa2va.zoo.catalogue import CATALOGUE, find
+from napari_sa2va.zoo.gpu import Driver
 from napari_sa2va.zoo.machine import Device, Machine
 from napari_sa2va.zoo.report import Report, checkpoint_status, make_report, without_home
 
@@ -15,7 +16,9 @@ CPU = Device("cpu", "a processor", 16 * GIB, 8 * GIB)
 
 @pytest.fixture
 def report() -> Report:
-    machine = Machine("Linux", "3.11", 2, {"torch": "2.14"}, (CPU,), ("Something is wrong.",))
+    driver = Driver("NVIDIA", "550.1", ("NVIDIA T4",))
+    problems = ("Something is wrong.",)
+    machine = Machine("Linux", "3.11", 2, {"torch": "2.14"}, (CPU,), problems, driver)
     return Report(machine, tuple(checkpoint_status(c, CPU) for c in CATALOGUE[1:]))
 
 
@@ -25,12 +28,17 @@ def test_text_says_what_a_person_asks(report: Report) -> None:
     assert "Sa2VA-InternVL3-8B: not on this machine, needs about 32" in text
     assert "float32, does not fit" in text
     assert "torch 2.14" in text
+    assert "The largest checkpoint that fits: Sa2VA-" in text
+    assert "NVIDIA driver 550.1: NVIDIA T4" in text
     assert "  - Something is wrong." in text
 
 
 def test_json_holds_the_same(report: Report) -> None:
     values = json.loads(report.as_json())
     assert values["machine"]["devices"][0]["free"] == 8 * GIB
+    assert values["machine"]["driver"]["version"] == "550.1"
+    largest = values["largest"]
+    assert report.largest is not None and report.largest.name == largest
     by_name = {status["name"]: status for status in values["checkpoints"]}
     assert by_name["Sa2VA-1B"]["fits"] is True
     assert by_name["Sa2VA-1B"]["here"] is False
