@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from napari.components import ViewerModel
 
@@ -13,6 +15,7 @@ from napari_sa2va.viewer.captions import (
     newest,
 )
 from napari_sa2va.viewer.entries import Entry, Spot
+from napari_sa2va.viewer.objects import LabelObjects
 
 
 def caption(label: int, plane: int = 0, phrase: str = "the cell") -> Caption:
@@ -99,3 +102,24 @@ def test_a_deleted_layer_comes_back_only_with_news() -> None:
     assert len(captions.layer.data) == 2
     captions.remove()
     assert captions.layer is None
+
+
+def test_beyond_a_hundred_objects_the_phrase_is_in_the_status_line() -> None:
+    viewer = ViewerModel()
+    labels = viewer.add_labels(np.zeros((64, 64), dtype=np.int32))
+    objects = LabelObjects(viewer, labels, empty=True)
+    plane, count = (None, None), MOST_PER_PLANE + 20
+    with objects.step("run", "Find") as step:
+        for number in range(count):
+            row, column = divmod(number, 16)
+            box = slice(4 * row, 4 * row + 3), slice(4 * column, 4 * column + 3)
+            found = entry(number + 1, plane)
+            found.record = replace(found.record, phrase=f"cell {number + 1}", score=0.5)
+            step.add(found)
+            step.paint(plane, box, np.ones((3, 3), dtype=bool), number + 1)
+    layer = objects.captions.layer
+    assert layer is not None and len(layer.data) == MOST_PER_PLANE
+    assert layer.features["label"].min() == 21
+    for label, place in ((1, (1, 1)), (17, (5, 1)), (count, (29, 29))):
+        status = labels.get_status(place, world=True)["coordinates"]
+        assert f"phrase: cell {label}" in status and "score: 0.5" in status

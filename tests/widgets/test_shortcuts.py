@@ -178,3 +178,12 @@ def test_a_key_of_the_canvas_does_not_keep_its_owner_alive() -> None:
     bound(viewer)
     keys.unbind()
     assert not viewer.keymap
+
+
+def test_the_user_guide_lists_all_keys() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "objects.md").read_text(encoding="utf-8")
+    table = [
+        f"| {shortcut.title} | {shortcut.default.replace('Return', 'Enter')} | `{name}` |"
+        for name, shortcut in SHORTCUTS.items()
+    ]
+    assert "\n".join(["| --- | --- | --- |", *table]) in lines, "\n".join(table)
