@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Published weights are stored in 16 bits; the Hub tells the true size when it is asked.
 _BYTES_ON_HUB: Final = 2
-# More is too slow for daily work without a GPU: docs/models.md has measured times.
+# Larger ones are slow without a GPU.
 _MOST_ON_PROCESSOR: Final = 3_000_000_000
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,16 @@ def test_a_download_goes_on_where_it_stopped(sharded: Hub, private_cache: Path) 
     folder = fetch(ID, endpoint=sharded.address)
     assert 0.25 * size < sharded.sent - size < 0.25 * size + 2000  # the other file, and the list
     assert (folder / FIRST).read_bytes() == sharded.contents()[FIRST]
+
+
+def test_two_at_once_fetch_each_file_once(sharded: Hub) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(fetch_files, ID, endpoint=sharded.address) for _ in range(2)]
+        first, second = (run.result(60) for run in runs)
+    assert first == second
+    gets = [path for path in sharded.requests if path.startswith("GET /store/")]
+    assert len(gets) == len(set(gets)) == 2
+    assert (first / FIRST).read_bytes() == sharded.contents()[FIRST]
 
 
 def test_cancelled_before_it_begins(hub: Hub) -> None:
