@@ -59,6 +59,9 @@ _TABLE: Final = (
     Format("coco-polygons", "COCO, polygons", ".coco.json", "coco", "write_coco_polygons"),
     Format("yolo", "YOLO segmentation dataset", "_yolo", "yolo", "write_yolo"),
     Format("refcoco", "Referring expressions", "_refcoco", "referring", "write_refcoco"),
+    Format("nifti", "NIfTI", "_labels.nii.gz", "nifti", "write_nifti"),
+    Format("csv", "Tables, CSV", "_objects.csv", "tables", "write_csv"),
+    Format("parquet", "Tables, Parquet", "_objects.parquet", "tables", "write_parquet"),
     Format(
         "finetuning", "Sa2VA fine-tuning folder", "_finetuning", "referring", "write_finetuning"
     ),
