@@ -10,8 +10,9 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
+from napari_sa2va.annotation.painting import shifted
 from napari_sa2va.annotation.prompts import border
-from napari_sa2va.viewer.entries import axes_of, is_empty
+from napari_sa2va.viewer.entries import NOWHERE, axes_of, is_empty
 from napari_sa2va.viewer.labels import METADATA
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _TINT: Final = 0.35
 # Of the screen: a border one pixel of the image wide is not seen in a large image zoomed out.
 _BORDER_WIDTH: Final = 2.0
 _THICKEST: Final = 12
+_LEAST_ROOM: Final = 32
+_SMALL_PLANE: Final = 512 * 512
+"""Pixels that are drawn as fast as a few."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +73,8 @@ class PreviewLayer:
         self._viewer = viewer
         self._layer: Labels | None = None
         self._colour: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+        self._placed: Placement | None = None
+        self._room: Box = NOWHERE
 
     @property
     def layer(self) -> Labels | None:
@@ -93,6 +99,7 @@ class PreviewLayer:
             **placement.labels_geometry(),
         )
         layer.editable = False
+        self._placed = None
         add_quietly(self._viewer, layer)
         return layer
 
@@ -116,23 +123,51 @@ class PreviewLayer:
         values[change.loses] = LOST
         values[change.gains] = INSIDE
         values[border(change.gains, self._thickness(placement))] = BORDER
-        corner = [0 if at is None else at for at in placement.index]
-        rows, columns = axes_of(placement.index)
-        corner[rows], corner[columns] = change.box[0].start, change.box[1].start
-        shape = [1] * len(corner)
-        shape[rows], shape[columns] = values.shape
         layer = self.prepare(placement)
-        layer.data = values.reshape(shape)
-        lie_on(layer, placement, corner)
+        self._make_room(layer, placement, change.box)
+        pixels = self._pixels(layer, placement)
+        pixels[:] = 0
+        pixels[shifted(change.box, (self._room[0].start, self._room[1].start))] = values
         if tuple(colour) != self._colour:
             self._colour = tuple(colour)
             layer.colormap = _colours(self._colour)
-        layer.visible = True
+        if not layer.visible:
+            layer.visible = True
+        layer.refresh(extent=False, thumbnail=False, highlight=False)
 
     def clear(self) -> None:
         """Show nothing."""
-        if (layer := self.layer) is not None:
-            layer.visible = False
+        if (layer := self.layer) is not None and layer.data.any():
+            layer.data[:] = 0
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def _make_room(self, layer: Labels, placement: Placement, box: Box) -> None:
+        """Let the layer cover a box of the plane, with room for the next change.
+
+        For another array, or another place of it, napari measures the whole scene: that takes
+        longer than to draw the change.
+        """
+        if self._placed is placement and is_within(box, self._room):
+            return
+        height, width = placement.plane_shape
+        if height * width <= _SMALL_PLANE:
+            rows, columns = slice(0, height), slice(0, width)
+        else:
+            rows, columns = _with_room(box[0], height), _with_room(box[1], width)
+        self._placed, self._room = placement, (rows, columns)
+        corner = [0 if at is None else at for at in placement.index]
+        shape = [1] * len(corner)
+        for axis, side in zip(axes_of(placement.index), self._room, strict=True):
+            corner[axis], shape[axis] = side.start, side.stop - side.start
+        with layer.events.blocker_all():
+            layer.data = np.zeros(shape, dtype=np.uint8)
+        lie_on(layer, placement, corner)
+
+    def _pixels(self, layer: Labels, placement: Placement) -> NDArray[np.uint8]:
+        rows, columns = self._room
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        pixels: NDArray[np.uint8] = layer.data.reshape(shape)  # a view: other axes have length 1
+        return pixels
 
     def _thickness(self, placement: Placement) -> int:
         """Return how many pixels of the layer make a border that can be seen at this zoom."""
@@ -166,9 +201,11 @@ def lie_on(layer: Any, placement: Placement, corner: Sequence[int] = ()) -> None
 
 
 def to_top(viewer: Any, layer: Any) -> None:
-    """Draw a layer above all others."""
-    if layer is not None and viewer.layers[-1] is not layer:
-        viewer.layers.move(viewer.layers.index(layer), len(viewer.layers))
+    """Draw a layer above all others but those of corrections."""
+    layers = list(viewer.layers)  # a slice of napari's own list takes 30 ms
+    place = layers.index(layer)
+    if any(above.metadata.get(METADATA, {}).get("kind") != KIND for above in layers[place + 1 :]):
+        viewer.layers.move(place, len(viewer.layers))
 
 
 def add_quietly(viewer: Any, layer: Any) -> None:
@@ -179,6 +216,17 @@ def add_quietly(viewer: Any, layer: Any) -> None:
     selection.clear()
     selection.update(selected)
     selection.active = active
+
+
+def is_within(box: Box, other: Box) -> bool:
+    """Whether a box lies in another one."""
+    sides = zip(box, other, strict=True)
+    return all(outer.start <= inner.start and inner.stop <= outer.stop for inner, outer in sides)
+
+
+def _with_room(side: slice, length: int) -> slice:
+    more = max((side.stop - side.start) // 2, _LEAST_ROOM)
+    return slice(max(side.start - more, 0), min(side.stop + more, length))
 
 
 def _colours(colour: tuple[float, ...]) -> DirectLabelColormap:

@@ -16,6 +16,8 @@ from napari_sa2va.viewer.preview import KIND, add_quietly, lie_on, pixel_on_scre
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from napari_sa2va.annotation.prompts import Mark, Point
     from napari_sa2va.viewer.placement import Placement
 
@@ -95,24 +97,38 @@ class PromptLayer:
                 sizes.append(_CLICK / pixel)
         layer = self.prepare(placement)
         lie_on(layer, placement)
-        layer.data = on_layer(placement, places)
-        if places:
-            layer.face_color = colours
-            layer.symbol = symbols
-            layer.size = sizes
-        layer.selected_data = set()
-        layer.visible = True
+        if not layer.visible:
+            layer.visible = True
+        _fill(layer, on_layer(placement, places), colours, symbols, sizes)
 
     def clear(self) -> None:
         """Show no marks; the layer stays."""
         if (layer := self.layer) is not None and len(layer.data):
-            layer.data = np.zeros((0, layer.ndim))
+            _fill(layer, np.zeros((0, layer.ndim)), [], [], [])
 
     def hide(self) -> None:
         """Show no marks for a long time."""
         self.clear()
         if (layer := self.layer) is not None:
             layer.visible = False
+
+
+def _fill(
+    layer: Points,
+    points: NDArray[np.float64],
+    colours: list[str],
+    symbols: list[str],
+    sizes: list[float],
+) -> None:
+    # One event for all: napari would measure the scene and draw for each.
+    with layer.events.blocker_all():
+        layer.data = points
+        if len(points):
+            layer.face_color = colours
+            layer.symbol = symbols
+            layer.size = sizes
+        layer.selected_data = set()
+    layer.refresh(extent=False, thumbnail=False, highlight=False)
 
 
 def dotted(path: Sequence[Point], distance: float) -> list[Point]:

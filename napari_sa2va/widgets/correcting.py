@@ -348,7 +348,8 @@ class Correcting:
             self._warned = False
             self.told.emit(None)
         if self._open is None:
-            for layer in (self._preview.prepare(opened.place.placement), self._prompts.layer):
+            placement = opened.place.placement
+            for layer in (self._preview.prepare(placement), self._prompts.prepare(placement)):
                 to_top(self._viewer, layer)
         self._open, self._thrown, self._accept_soon = opened, None, False
         self._order = tuple(self._viewer.dims.order)

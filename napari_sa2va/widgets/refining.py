@@ -65,6 +65,7 @@ class Refining:
         self._job: _Job | None = None
         self._wanted: OpenCorrection | None = None
         self._closed = False
+        self._ready: ModelReady | None = None
 
     @property
     def busy(self) -> bool:
@@ -133,7 +134,9 @@ class Refining:
                 self.stage.emit("Looking at the image")
             case ModelReady():
                 job.ready = event
-                self.ready.emit(event)
+                if event != self._ready:
+                    self._ready = event
+                    self.ready.emit(event)
             case Warm():
                 self.warm.emit()
             case Candidates() if job.opened is not None and job.request is not None:
