@@ -22,6 +22,7 @@ from napari_sa2va.viewer.stack import stack_axes, stack_snapshot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from napari_sa2va.annotation.masks import SoftMask
     from napari_sa2va.annotation.packed import PackedMask
     from napari_sa2va.engine import Question, TrackedObject
     from napari_sa2va.model.track_state import TrackState
@@ -120,6 +121,8 @@ class ActiveRun:
         Whose rows and captions are held back until the run is over.
     asking : bool
         Whether the runner's own events have begun.
+    renewed : list of SoftMask
+        What was found for the object that is asked for again.
     """
 
     asked: Asked
@@ -141,6 +144,7 @@ class ActiveRun:
     objects: tuple[TrackedObject, ...] = ()
     held: LabelObjects | None = None
     asking: bool = False
+    renewed: list[SoftMask] = field(default_factory=list)
     worker: Any = None
 
     def request(self) -> Request | TrackRequest | MaskTrackRequest:

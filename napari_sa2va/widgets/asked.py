@@ -119,6 +119,8 @@ class Asked:
         How to follow what is found through the stack; None to look at one plane.
     regions : RegionChoice or None
         What can be asked about; None where there is no such layer.
+    again_for : int or None
+        The object of `target` whose phrase this is: it gets what is found, in the plane shown.
     """
 
     text: str
@@ -132,6 +134,7 @@ class Asked:
     split: bool = False
     track: TrackOptions | None = None
     regions: RegionChoice | None = None
+    again_for: int | None = None
 
     @property
     def about_regions(self) -> bool:

@@ -37,7 +37,7 @@ from napari_sa2va.widgets.active_run import (
     place_of,
 )
 from napari_sa2va.widgets.asked import NOTHING_TYPED, Asked
-from napari_sa2va.widgets.describing import Describing, regions_asked_about
+from napari_sa2va.widgets.describing import Describing, regions_asked_about, renewed
 from napari_sa2va.widgets.messages import (
     Message,
     already_there,
@@ -313,6 +313,9 @@ class RunController:
     def _on_mask(self, run: ActiveRun, found: MaskPrepared) -> None:
         if run.cancelled.is_set() and run.result is None:
             return
+        if run.asked.again_for is not None:
+            run.renewed.append(found.soft)
+            return
         if run.result is None:
             run.result = self._new_result(run)
         result, labels = run.result, tuple[int, ...]()
@@ -372,6 +375,9 @@ class RunController:
         return objects
 
     def _on_answer(self, run: ActiveRun, event: QuestionDone) -> None:
+        if run.renewed:
+            run.labels[event.index] = [renewed(run, self._results, event)] * event.masks
+            run.renewed = []
         labels = run.labels.get(event.index, [])
         found = [label for group in labels for label in group]
         run.answers[event.index] = event.answer

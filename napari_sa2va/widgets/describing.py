@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from napari.layers import Labels
 
 from napari_sa2va.errors import InvalidInput, Sa2VAError
+from napari_sa2va.viewer import PlaneSnapshot
 from napari_sa2va.viewer.descriptions import describe_regions
 from napari_sa2va.viewer.regions import region_snapshot
+from napari_sa2va.viewer.renewal import renew
 from napari_sa2va.widgets.messages import Message
 
 if TYPE_CHECKING:
@@ -47,6 +49,29 @@ def regions_asked_about(viewer: Any, asked: Asked, placement: Placement) -> Regi
     if asked.regions is None:
         raise InvalidInput(NO_REGIONS)
     return region_snapshot(viewer, asked.regions, placement)
+
+
+def renewed(run: ActiveRun, results: Results, done: QuestionDone) -> tuple[int, ...]:
+    """Give an object what was found for its phrase; return its label, or none if it stays."""
+    asked, place = run.asked, run.place
+    label, target = asked.again_for, asked.target
+    assert label is not None and target is not None and isinstance(place, PlaneSnapshot)
+    objects = results.of(target)
+    fields = {"answer": done.answer, "model": asked.model.name}
+    try:
+        changed = renew(
+            objects,
+            label,
+            place.placement,
+            run.renewed,
+            replace=asked.replace,
+            detail=run.detail,
+            **fields,
+        )
+    except Sa2VAError as error:
+        run.notes.append(Message(str(error), "error"))
+        return ()
+    return (label,) if changed else ()
 
 
 class Describing:

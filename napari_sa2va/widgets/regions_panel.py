@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NONE: Final = "no layer with regions"
+_MOST_LETTERS: Final = 16
 
 
 class RegionsPanel(QWidget):
@@ -104,7 +105,7 @@ class RegionsPanel(QWidget):
         self.layer.blockSignals(True)
         self.layer.clear()
         for layer in self._layers:
-            self.layer.addItem(layer.name)
+            self.layer.addItem(_end_of(layer.name))
         if not self._layers:
             self.layer.addItem(_NONE)
         self.layer.setCurrentIndex(self._layers.index(wanted) if wanted is not None else 0)
@@ -129,6 +130,11 @@ class RegionsPanel(QWidget):
         for widget in (self.layer, self.which, self.follow):
             widget.setEnabled(there)
         self.layer.setToolTip(self._layers[row].name if there else _NONE)
+
+
+def _end_of(name: str) -> str:
+    """Shorten the name of a layer from its beginning, where all are called like the image."""
+    return name if len(name) <= _MOST_LETTERS else f"…{name[-_MOST_LETTERS + 1 :].lstrip(' ·')}"
 
 
 def _titled(title: str, name: str) -> str:

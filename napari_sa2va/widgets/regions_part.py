@@ -117,16 +117,27 @@ class RegionsPart:
             self.told.emit(Message(text, "info"))
 
     def ask_again(self, objects: LabelObjects, label: int) -> None:
-        """Ask for the phrase of an object again, in the plane in view; what is new is added."""
+        """Ask for the phrase of an object again, in the plane in view; it gets what is found."""
         entry = objects.entry(label)
         if entry is None:
             return
         phrase = entry.record.phrase
+        problem = ""
         if not phrase:
-            self.told.emit(Message(f"Object {label} has no phrase. Give it one first.", "warning"))
+            problem = f"Object {label} has no phrase. Give it one first."
+        elif objects.locked(label):
+            problem = f"Object {label} is locked. Unlock it to change it."
+        if problem:
+            self.told.emit(Message(problem, "warning"))
             return
-        asked = self._asked()
-        again = replace(asked, text=phrase, mode="segment", target=objects.labels, track=None)
+        again = replace(
+            self._asked(),
+            text=phrase,
+            mode="segment",
+            target=objects.labels,
+            track=None,
+            again_for=label,
+        )
         self._controller.ask(again, again=True)
 
     def follow(self) -> None:

@@ -164,6 +164,28 @@ def test_the_table_describes_and_asks_again(dock: Any, run: Any, runner: Any, qt
     assert question.label == 1
     (row,) = dock.objects.objects.rows()
     assert (row.phrase, row.description) == ("the red disks", "There is no such thing.")
+
+    labels = dock.objects.objects.labels
+    first = labels.data.copy()
+    with dock.objects.objects.step("refine", "Spoil it") as step:
+        step.paint((None, None), (slice(0, 30), slice(0, 96)), np.ones((30, 96), bool), 1)
+    before = dock.objects.objects.undo_text
     dock.objects.actions.rerun()
     qtbot.waitUntil(lambda: not dock.controller.busy)
     assert runner.requests[2].questions[0].text == "Please segment the red disks in this image."
+    np.testing.assert_array_equal(labels.data, first)
+    assert [row.label for row in dock.objects.objects.rows()] == [1]
+    assert (before, dock.objects.objects.undo_text) == ("Spoil it", "Ask again for 1")
+    assert lines(dock)[-1] == "demo  Sure, ■ 1."
+    dock.objects.objects.undo()
+    assert labels.data[0, 50] == 1
+    with dock.objects.objects.step("rename", "Rename") as step:
+        step.change(1, phrase="the purple disk", locked=True)
+    dock.objects.actions.rerun()
+    assert "locked" in dock.messages.text
+    with dock.objects.objects.step("lock", "Unlock") as step:
+        step.change(1, locked=False)
+    dock.objects.actions.rerun()
+    qtbot.waitUntil(lambda: not dock.controller.busy)
+    assert "Not found: “the purple disk”" in dock.messages.text
+    assert labels.data[0, 50] == 1
