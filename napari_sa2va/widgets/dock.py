@@ -115,6 +115,8 @@ class Sa2VAWidget(QWidget):
         self.bind(self.correct.actions)
         self.bind(self.regions.actions)
         self._connect()
+        if clashes := shortcuts.clashes():
+            self.messages.show_message(Message(clashes, "warning"))
         self.session.begin()
         self._on_source()
         SpareTime(glyphs_drawn(self._viewer), self)

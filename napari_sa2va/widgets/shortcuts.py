@@ -118,13 +118,22 @@ def with_key(text: str, name: str) -> str:
     return f"{text} ({there})" if there else text
 
 
-def doubles() -> list[tuple[str, ...]]:
-    """Return which actions the settings give the same key to, of which neither would work."""
+def clashes() -> str:
+    """Say which actions have the same key in the settings: in the dock none of them would work.
+
+    Empty if there are none such.
+    """
     users: dict[str, list[str]] = {}
     for name in SHORTCUTS:
         if there := shown(name):
             users.setdefault(there, []).append(name)
-    return [tuple(names) for names in users.values() if len(names) > 1]
+    said = (
+        f"{there} is the key of {' and of '.join(f'“{SHORTCUTS[name].title}”' for name in names)}"
+        for there, names in users.items()
+        if len(names) > 1
+    )
+    text = "; ".join(said)
+    return f"{text}. Change one in the preferences of napari-sa2va." if text else ""
 
 
 def _is_one_key(text: str) -> bool:

@@ -16,7 +16,7 @@ import napari_sa2va
 from napari_sa2va.widgets import shortcuts
 from napari_sa2va.widgets.canvas_keys import CanvasKeys, napari_key
 from napari_sa2va.widgets.memory import store_setting
-from napari_sa2va.widgets.shortcuts import SHORTCUTS, doubles, key, shown, with_key
+from napari_sa2va.widgets.shortcuts import SHORTCUTS, clashes, key, shown, with_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,9 +124,12 @@ def test_keys_are_shown_and_can_be_changed(changed: Any, monkeypatch: pytest.Mon
     for nonsense in ("no such key", "G, H"):
         changed("accept", nonsense)
         assert key("accept") == "G"
-    assert doubles() == []
+    assert clashes() == ""
     changed("accept", SHORTCUTS["reject"].default.lower())
-    assert doubles() == [("accept", "reject")]
+    assert clashes() == (
+        "W is the key of “Accept (good)” and of “Reject (wrong)”. "
+        "Change one in the preferences of napari-sa2va."
+    )
     # Where the plugin is not installed for napari, there are no settings.
     monkeypatch.setattr(shortcuts, "setting", lambda group, name, default: default)
     assert key("accept") == "G"
@@ -163,6 +166,18 @@ def test_bound_keys_act_in_the_dock_and_on_the_canvas_until_it_closes(
     assert part.acted == 2
     dock._keys.unbind()
     assert coerce_keybinding("Control-F9") not in dock._viewer.keymap
+
+
+def test_keys_that_are_the_same_are_told(
+    make_napari_viewer: Any, runner: Any, changed: Any, qtbot: Any
+) -> None:
+    from napari_sa2va.widgets import Sa2VAWidget
+
+    changed("note", "F2")
+    dock = Sa2VAWidget(make_napari_viewer(), runner)
+    qtbot.addWidget(dock)
+    assert "F2 is the key of" in dock.messages.text
+    dock.controller.close()
 
 
 def test_a_key_of_the_canvas_does_not_keep_its_owner_alive() -> None:
