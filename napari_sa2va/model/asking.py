@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.model import prompts
 from napari_sa2va.model.checks import check_question
 from napari_sa2va.model.failures import stop_if
@@ -43,8 +44,13 @@ def image_parts(
 ) -> Iterator[Part]:
     """Answer a question about an image, or in words only; see `Sa2VA.ask`."""
     check_question(image, text, regions)
-    stop_if(cancelled)
     network, looking = asker.network, asker.looking
+    if regions is not None and not network.config.takes_regions:
+        raise InvalidInput(
+            "This checkpoint was not trained to be asked about regions. Choose one of the InternVL "
+            "family, or ask about all of the image."
+        )
+    stop_if(cancelled)
     seen = NOTHING if image is None else looking.image(image, cancelled)
     question = text if image is None else prompts.first_question(text)
     pointed = [] if regions is None else region_tokens(regions, network.config.token_side)

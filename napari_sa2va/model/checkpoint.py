@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from napari_sa2va.errors import CheckpointError
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.failures import stop_if, translated
-from napari_sa2va.model.names import Stored, has_two_decoders, stored_as
+from napari_sa2va.model.names import Stored, has_two_decoders, packed
 from napari_sa2va.model.network import Sa2VANetwork
 from napari_sa2va.model.shards import AGAIN, INDEX, SINGLE, Shards
 
@@ -35,6 +35,10 @@ _TOKENIZER_FILES: Final = (
     "vocab.json",
     "merges.txt",
     "tokenizer.model",
+    "chat_template.jinja",
+    "chat_template.json",
+    "preprocessor_config.json",
+    "generation_config.json",
 )
 
 
@@ -45,7 +49,7 @@ def load_network(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Sa2VANetwork:
-    """Read a checkpoint folder of the InternVL family.
+    """Read a checkpoint folder.
 
     Each tensor goes from its file to its place on the device, so memory never holds more than the
     network and one tensor.
@@ -104,14 +108,14 @@ def empty_network(config: Sa2VAConfig, two_decoders: bool, folder: Path) -> Sa2V
 
 
 def match_names(
-    network: nn.Module, stored: Iterable[str], source: str
+    network: Sa2VANetwork, stored: Iterable[str], source: str
 ) -> dict[str, list[tuple[str, Stored]]]:
     """Find for every stored tensor the parameters that it fills.
 
     Parameters
     ----------
-    network : Module
-        A `Sa2VANetwork`, on any device.
+    network : Sa2VANetwork
+        On any device.
     stored : iterable of str
         Names in the checkpoint.
     source : str
@@ -128,10 +132,10 @@ def match_names(
         If a name is missing on either side.
     """
     names = set(stored)
-    two_decoders = has_two_decoders(names)
+    naming = network.naming(names)
     wanted: dict[str, list[tuple[str, Stored]]] = defaultdict(list)
     for ours in network.state_dict():
-        place = stored_as(ours, two_decoders)
+        place = naming(ours)
         wanted[place.name].append((ours, place))
     for what, which in (
         ("lacks", sorted(wanted.keys() - names)),
@@ -149,7 +153,7 @@ def stored_shape(network: nn.Module, places: list[tuple[str, Stored]]) -> tuple[
     """Return the shape that a stored tensor must have to fill its places (see `match_names`)."""
     ours, place = places[0]
     rows, *rest = _parameter(network, ours).shape
-    return rows * place.parts, *rest
+    return place.stored_rows(rows), *rest
 
 
 def _place(
@@ -173,9 +177,9 @@ def _place(
         raise CheckpointError(f"{shards.file(name)} is damaged: {name} holds no numbers. {AGAIN}")
     kept = torch.float32 if name.endswith(_ALWAYS_FLOAT32) else dtype
     for ours, place in places:
-        part = tensor.chunk(place.parts)[place.part] if place.parts > 1 else tensor
         # A copy in any case: the tensor read may be a view of the file.
-        _assign(network, ours, part.to(device=device, dtype=kept, copy=True).contiguous())
+        part = place.of(tensor).to(device=device, dtype=kept, copy=True)
+        _assign(network, ours, part.contiguous())
     return tensor.numel()
 
 
@@ -246,13 +250,10 @@ def save_checkpoint(
 
 def official_state(network: Sa2VANetwork, dtype: torch.dtype) -> dict[str, Tensor]:
     """Return a network's weights on the CPU under their official names."""
-    two_decoders = network.sam2.original_mask_decoder is not None
-    parts: dict[str, dict[int, Tensor]] = defaultdict(dict)
+    naming = network.naming()
+    parts: dict[str, list[tuple[Stored, Tensor]]] = defaultdict(list)
     for ours, tensor in network.state_dict().items():
-        place = stored_as(ours, two_decoders)
+        place = naming(ours)
         kept = torch.float32 if place.name.endswith(_ALWAYS_FLOAT32) else dtype
-        parts[place.name][place.part] = tensor.detach().to("cpu", kept)
-    return {
-        name: torch.cat([pieces[i] for i in range(len(pieces))]) if len(pieces) > 1 else pieces[0]
-        for name, pieces in parts.items()
-    }
+        parts[place.name].append((place, tensor.detach().to("cpu", kept)))
+    return {name: packed(pieces) for name, pieces in parts.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
@@ -14,39 +14,74 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import DynamicCache
 
+    from napari_sa2va.model.backbone import Backbone, Look
+
 MAX_NEW_TOKENS: Final = 2048  # as the official inference has it
 # Prompts are read in pieces of this length, which bounds memory and lets a run be cancelled.
 _PIECE: Final = 512
 
 
+class Heard(NamedTuple):
+    """A prompt that was read.
+
+    Attributes
+    ----------
+    state : Tensor, shape (width,)
+        Of the prompt's last token.
+    past : DynamicCache
+        Keys and values of the whole prompt; who decodes lets it grow.
+    position : int
+        Of the token that comes next; less than the tokens read where an image's share positions.
+    """
+
+    state: Tensor
+    past: DynamicCache
+    position: int
+
+
+@torch.inference_mode()
 def read_prompt(
-    language_model: Any,
-    embeddings: Tensor,
+    backbone: Backbone,
+    ids: Tensor,
+    positions: Tensor,
     past: DynamicCache,
+    visual: int,
+    look: Look | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Tensor:
     """Feed a prompt, or the next part of one, to the language model.
 
     Parameters
     ----------
-    language_model : Module
-        A causal language model of transformers.
-    embeddings : Tensor, shape (n, width)
+    backbone : Backbone
+    ids : Tensor of int64, shape (n,)
+    positions : Tensor, shape (axes, n)
     past : DynamicCache
-        Grows by `n` positions.
+        Grows by `n` tokens.
+    visual : int
+        Id of the token in whose place a visual token goes.
+    look : Look, optional
+        As many visual tokens as places for them.
     cancelled : callable, optional
         Asked between pieces.
 
     Returns
     -------
     Tensor, shape (width,)
-        State of the last token after the final norm.
+        State of the last token.
     """
-    last = embeddings[-1]
-    for piece in torch.split(embeddings, _PIECE):
+    embeddings = backbone.embed(ids)
+    here = ids == visual
+    if look is not None:
+        embeddings[here] = look.tokens.to(embeddings.dtype)
+    last, seen = embeddings[-1], 0
+    for start in range(0, len(ids), _PIECE):
         stop_if(cancelled)
-        out = language_model.model(inputs_embeds=piece[None], past_key_values=past, use_cache=True)
-        last = out.last_hidden_state[0, -1]
+        piece = slice(start, start + _PIECE)
+        more = seen + int(here[piece].sum())
+        deep = [layer[seen:more] for layer in look.deep] if look and more > seen else []
+        last = backbone.read(embeddings[piece], positions[:, piece], past, here[piece], deep)
+        seen = more
     return last
 
 
@@ -58,12 +93,9 @@ class GreedyDecoder:
 
     Parameters
     ----------
-    language_model : Module
-        A causal language model of transformers.
-    state : Tensor, shape (width,)
-        State of the prompt's last token.
-    past : DynamicCache
-        Keys and values of the whole prompt; grows.
+    backbone : Backbone
+    heard : Heard
+        The prompt; its keys and values grow.
     seg : int
         Id of ``[SEG]``.
     stop : collection of int
@@ -81,16 +113,14 @@ class GreedyDecoder:
 
     def __init__(
         self,
-        language_model: Any,
-        state: Tensor,
-        past: DynamicCache,
+        backbone: Backbone,
+        heard: Heard,
         seg: int,
         stop: Collection[int],
         limit: int = MAX_NEW_TOKENS,
     ) -> None:
-        self._model = language_model
-        self._state = state
-        self._past = past
+        self._backbone = backbone
+        self._state, self._past, self._next = heard
         self._seg = seg
         self._stop = stop
         self._limit = limit
@@ -109,17 +139,17 @@ class GreedyDecoder:
             return None
         if self.tokens:
             self._read(self.tokens[-1])
-        token = int(self._model.lm_head(self._state).argmax())
+        token = int(self._backbone.logits(self._state).argmax())
         self.tokens.append(token)
         return token
 
     def _read(self, token: int) -> None:
         device = self._state.device
-        out = self._model.model(
-            input_ids=torch.tensor([[token]], device=device),
-            past_key_values=self._past,
-            use_cache=True,
+        self._state = self._backbone.read(
+            self._backbone.embed(torch.tensor([token], device=device)),
+            torch.full((self._backbone.axes, 1), self._next, device=device),
+            self._past,
         )
-        self._state = out.last_hidden_state[0, -1]
+        self._next += 1
         if token == self._seg:
             self.seg_states.append(self._state)

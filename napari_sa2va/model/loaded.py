@@ -75,7 +75,11 @@ class LoadedModel:
     def capabilities(self) -> Capabilities:
         """What this checkpoint can do."""
         decoder = self.network.sam2.tracking_decoder
-        return Capabilities(regions=True, video=True, consistent_tracking=decoder is not None)
+        return Capabilities(
+            regions=self.config.takes_regions,
+            video=True,
+            consistent_tracking=decoder is not None,
+        )
 
     @property
     def bytes_held(self) -> int:

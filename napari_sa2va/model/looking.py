@@ -10,11 +10,12 @@ from transformers import DynamicCache
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.model import prompts
+from napari_sa2va.model.backbone import Look
 from napari_sa2va.model.cache import content_key
-from napari_sa2va.model.decoding import read_prompt
+from napari_sa2va.model.decoding import Heard, read_prompt
 from napari_sa2va.model.failures import stop_if
 from napari_sa2va.model.grounding import see
-from napari_sa2va.model.preprocess import frame_tile, image_tiles, sam2_image
+from napari_sa2va.model.preprocess import sam2_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from napari_sa2va.model.sam2_network import FrameFeatures
     from napari_sa2va.model.tokenizer import Tokenizer
 
-# Tiles encoded in one go; a run can be cancelled in between.
-_TILES: Final = 4
-# What only the program may write into a prompt.
-_RESERVED: Final = (prompts.IMAGE_CONTEXT, "<img>", "</img>", "<|im_start|>", "<|im_end|>")
-
 
 class Seen(NamedTuple):
     """Images as the language model sees them.
@@ -41,17 +37,15 @@ class Seen(NamedTuple):
     ----------
     key : str
         Equal for equal images only.
-    string : str
-        What ``<image>`` in a question becomes; empty when there is no image.
-    tokens : Tensor, shape (tiles, tokens per tile, width), or None
+    looks : tuple of Look
+        One of each image or frame; empty when there is none.
     """
 
     key: str
-    string: str
-    tokens: Tensor | None
+    looks: tuple[Look, ...]
 
 
-NOTHING: Final = Seen("", "", None)
+NOTHING: Final = Seen("", ())
 
 
 class Looking:
@@ -70,39 +64,36 @@ class Looking:
         self._cache = cache
 
     def image(self, pixels: NDArray[np.uint8], cancelled: Callable[[], bool] | None = None) -> Seen:
-        """Look at an image, in tiles.
+        """Look at an image.
 
         Parameters
         ----------
         pixels : ndarray of uint8, shape (height, width, 3)
         """
-        config = self._network.config
         key = content_key(pixels)
-        tokens = self._cache.get(
-            ("tiles", key),
-            lambda: self._visual_tokens(image_tiles(pixels, config), cancelled),
-            lambda value: value.nbytes,
+        look = self._cache.get(
+            ("image", key),
+            lambda: self._network.backbone.look(pixels, cancelled),
+            lambda found: found.nbytes,
         )
-        return Seen(key, prompts.image_string(len(tokens), config.tokens_per_tile), tokens)
+        return Seen(key, (look,))
 
     def frames(
         self, frames: Sequence[NDArray[np.uint8]], cancelled: Callable[[], bool] | None = None
     ) -> Seen:
-        """Look at frames of a video, each squeezed into one tile."""
-        config = self._network.config
-        keys, tokens = [], []
+        """Look at frames of a video."""
+        keys, looks = [], []
         for frame in frames:
             stop_if(cancelled)
             keys.append(content_key(frame))
-            tokens.append(
+            looks.append(
                 self._cache.get(
                     ("frame", keys[-1]),
-                    partial(self._frame_tokens, frame),
-                    lambda value: value.nbytes,
+                    partial(self._network.backbone.glance, frame, cancelled),
+                    lambda found: found.nbytes,
                 )
             )
-        string = prompts.video_string(len(tokens), config.tokens_per_tile)
-        return Seen("\n".join(keys), string, torch.cat(tokens))
+        return Seen("\n".join(["frames", *keys]), tuple(looks))
 
     def features(self, pixels: NDArray[np.uint8], *, original: bool = False) -> FrameFeatures:
         """Return SAM2's features of an image, reduced for one of its mask decoders.
@@ -142,20 +133,21 @@ class Looking:
         InvalidInput
             If the question holds tokens that only the program may write.
         """
-        for token in _RESERVED:
+        signs = self._tokenizer.signs
+        for token in (signs.visual, signs.image_end, *signs.others):
             if token in question:
                 raise InvalidInput(
                     f"The text contains {token}, which the model reads as a sign of its own. "
                     "Take it out."
                 )
-        if question.count(prompts.IMAGE) != (seen.tokens is not None):
+        if question.count(prompts.IMAGE) != bool(seen.looks):
             raise InvalidInput(
                 f"{prompts.IMAGE} must stand once in a question about an image, and not in others."
             )
-        pointed = prompts.region_string([len(r) for r in regions]) if regions else ""
-        return self._tokenizer.encode(
-            prompts.turn(question.replace(prompts.IMAGE, seen.string + pointed))
-        )
+        images = [len(look.tokens) for look in seen.looks]
+        pointed = [len(region) for region in regions]
+        backbone = self._network.backbone
+        return self._tokenizer.encode(backbone.prompt(self._tokenizer, question, images, pointed))
 
     @torch.inference_mode()
     def read(
@@ -164,62 +156,44 @@ class Looking:
         ids: Sequence[int],
         regions: Sequence[Tensor] = (),
         cancelled: Callable[[], bool] | None = None,
-    ) -> tuple[Tensor, DynamicCache]:
+    ) -> Heard:
         """Feed a prompt to the language model, its common prefix from the cache.
 
         The prefix ends with the last image: it is the same for every question about it.
-
-        Returns
-        -------
-        state : Tensor, shape (width,)
-            Of the prompt's last token.
-        past : DynamicCache
-            Keys and values of the prompt; the caller may let it grow.
         """
-        model = self._network.language_model
-        past = DynamicCache(config=model.config)
+        backbone, visual = self._network.backbone, self._tokenizer.visual
+        device = self._network.sam2.device
+        tokens = torch.tensor(ids, device=device)
+        positions = backbone.positions(ids, visual, seen.looks).to(device)
+        past = DynamicCache(config=backbone.decoder.config)
         end = self._tokenizer.image_end
-        cut = len(ids) - list(ids)[::-1].index(end) if end in ids else 0
-        if seen.tokens is not None:
-            images = seen.tokens.flatten(0, 1)
+        cut = len(ids) - list(ids)[::-1].index(end) if seen.looks and end in ids else 0
+        if cut:
             pairs = self._cache.get(
                 ("prefix", seen.key, tuple(ids[:cut])),
-                lambda: self._prefix(ids[:cut], images, cancelled),
+                lambda: self._prefix(
+                    tokens[:cut], positions[:, :cut], Look.together(seen.looks), cancelled
+                ),
                 lambda kept: sum(k.nbytes + v.nbytes for k, v in kept),
             )
             for layer, (keys, values) in enumerate(pairs):
                 past.update(keys, values, layer)  # copies: what is cached stays as it is
-            pointed = [seen.tokens[-1][r.to(seen.tokens.device)] for r in regions]
-            rest = self._embedded(ids[cut:], torch.cat(pointed) if pointed else images[:0])
-        else:
-            rest = self._embedded(ids, None)
-        return read_prompt(model, rest, past, cancelled), past
+        pointed = [backbone.region(seen.looks[-1], region) for region in regions]
+        look = Look(torch.cat(pointed)) if pointed else None
+        state = read_prompt(
+            backbone, tokens[cut:], positions[:, cut:], past, visual, look, cancelled
+        )
+        return Heard(state, past, int(positions.max()) + 1)
 
     def _prefix(
-        self, ids: Sequence[int], images: Tensor, cancelled: Callable[[], bool] | None
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        look: Look,
+        cancelled: Callable[[], bool] | None,
     ) -> list[tuple[Tensor, Tensor]]:
-        model = self._network.language_model
-        past = DynamicCache(config=model.config)
-        read_prompt(model, self._embedded(ids, images), past, cancelled)
+        backbone = self._network.backbone
+        past = DynamicCache(config=backbone.decoder.config)
+        read_prompt(backbone, tokens, positions, past, self._tokenizer.visual, look, cancelled)
         layers: Any = past.layers
         return [(layer.keys, layer.values) for layer in layers]
-
-    def _embedded(self, ids: Sequence[int], visual: Tensor | None) -> Tensor:
-        """Embed ids, visual tokens in the places of ``<IMG_CONTEXT>``."""
-        embed = self._network.language_model.model.embed_tokens
-        index = torch.tensor(ids, device=embed.weight.device)
-        embedded: Tensor = embed(index)
-        if visual is not None:
-            embedded[index == self._tokenizer.context] = visual.to(embedded.dtype)
-        return embedded
-
-    def _frame_tokens(self, frame: NDArray[np.uint8]) -> Tensor:
-        return self._visual_tokens(frame_tile(frame, self._network.config)[None], None)
-
-    @torch.inference_mode()
-    def _visual_tokens(self, tiles: Tensor, cancelled: Callable[[], bool] | None) -> Tensor:
-        sam2, found = self._network.sam2, []
-        for some in torch.split(tiles, _TILES):
-            stop_if(cancelled)
-            found.append(self._network.visual_tokens(some.to(sam2.device, sam2.dtype)))
-        return torch.cat(found)

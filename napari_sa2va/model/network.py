@@ -1,58 +1,29 @@
-"""The network of an InternVL-family Sa2VA, built from transformers' and sam2's own modules."""
+"""The network of a Sa2VA: a vision-language backbone, text-to-prompt layers and SAM2."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from transformers import InternVLVisionConfig, InternVLVisionModel, Qwen2Config, Qwen2ForCausalLM
 
-from napari_sa2va.errors import CheckpointError
+from napari_sa2va.model.families import backbone_class
+from napari_sa2va.model.names import has_two_decoders, stored_as
 from napari_sa2va.model.sam2_network import GroundingSam2, grounding_module
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
+    from napari_sa2va.model.backbone import Backbone
     from napari_sa2va.model.config import Sa2VAConfig
+    from napari_sa2va.model.names import Naming, Stored
 
-
-def _vision_config(config: Sa2VAConfig) -> InternVLVisionConfig:
-    vision = config.vision
-    return InternVLVisionConfig(
-        hidden_size=vision["hidden_size"],
-        num_hidden_layers=vision["num_hidden_layers"],
-        num_attention_heads=vision["num_attention_heads"],
-        intermediate_size=vision["intermediate_size"],
-        image_size=vision["image_size"],
-        patch_size=vision["patch_size"],
-        norm_type=vision.get("norm_type", "layer_norm"),
-        layer_norm_eps=vision.get("layer_norm_eps", 1e-6),
-        hidden_act=vision.get("hidden_act", "gelu"),
-        attention_bias=vision.get("qkv_bias", True),
-        use_qk_norm=vision.get("qk_normalization", False),
-        # InternViT has no layer norm after its last block; True makes transformers' an identity.
-        use_mean_pooling=True,
-        attention_dropout=0.0,
-        hidden_dropout_prob=0.0,
-    )
-
-
-def _language_model(config: Sa2VAConfig) -> Qwen2ForCausalLM:
-    settings = dict(config.language_settings)
-    kind = settings.pop("model_type", "qwen2")
-    if kind != "qwen2":
-        raise CheckpointError(
-            f"This checkpoint's language model is of kind {kind!r}, which this version cannot run "
-            "yet. Sa2VA-InternVL3-2B, -8B, -14B, Sa2VA-1B and Sa2VA-4B work."
-        )
-    settings["tie_word_embeddings"] = False
-    return Qwen2ForCausalLM(Qwen2Config(**settings))
+_BACKBONE: Final = "backbone."
 
 
 class Sa2VANetwork(nn.Module):
-    """Vision tower, projector, language model, text-to-prompt layers and SAM2.
+    """Backbone, text-to-prompt layers and SAM2.
 
     Parameters
     ----------
@@ -65,17 +36,11 @@ class Sa2VANetwork(nn.Module):
     def __init__(self, config: Sa2VAConfig, original_decoder: bool = False) -> None:
         super().__init__()
         self.config = config
-        shuffled = int(config.vision["hidden_size"] / config.downsample_ratio**2)
-        width = int(config.language["hidden_size"])
-        self.vision_model = InternVLVisionModel(_vision_config(config))
-        self.mlp1 = nn.Sequential(
-            nn.LayerNorm(shuffled), nn.Linear(shuffled, width), nn.GELU(), nn.Linear(width, width)
-        )
-        self.language_model = _language_model(config)
+        self.backbone: Backbone = backbone_class(config.family)(config)
         self.text_hidden_fcs = nn.Sequential(
-            nn.Linear(width, width),
+            nn.Linear(config.width, config.width),
             nn.ReLU(),
-            nn.Linear(width, config.sam2.d_model),
+            nn.Linear(config.width, config.sam2.d_model),
             nn.Dropout(0.0),
         )
         # Hiera reads values while it is built, so SAM2 cannot be built on the meta device.
@@ -86,15 +51,12 @@ class Sa2VANetwork(nn.Module):
     def empty(cls, config: Sa2VAConfig, original_decoder: bool = False) -> Sa2VANetwork:
         """Build the network without memory for its parameters: all are on the meta device.
 
-        Buffers that no checkpoint holds (the language model's rotary frequencies) are real.
+        Buffers that no checkpoint holds (rotary frequencies) are real.
         """
         with torch.device("meta"), _UninitialisedParameters():
             network = cls(config, original_decoder)
         network.grounding_encoder.to("meta")
-        decoder = network.language_model.model
-        # Built once more: transformers computes its frequencies, not stored in any checkpoint,
-        # from the configuration.
-        decoder.rotary_emb = type(decoder.rotary_emb)(config=network.language_model.config)
+        _compute_frequencies(network.backbone)
         return network.requires_grad_(False).eval()
 
     @property
@@ -108,28 +70,72 @@ class Sa2VANetwork(nn.Module):
     def layers(self) -> list[nn.Module]:
         """The blocks that nearly all time goes into: a run may be interrupted between them."""
         stacks: list[Any] = [
-            self.vision_model.encoder.layer,
-            self.language_model.model.layers,
+            self.backbone.vision_layers,
+            self.backbone.decoder.layers,
             self.sam2.image_encoder.trunk.blocks,
             self.sam2.memory_attention.layers,
         ]
         return [layer for stack in stacks for layer in stack]
 
-    def visual_tokens(self, tiles: Tensor) -> Tensor:
-        """Turn image tiles into visual tokens of the language model.
+    def naming(self, stored: Collection[str] = ()) -> Naming:
+        """Return what tells where a checkpoint keeps a parameter of this network.
 
         Parameters
         ----------
-        tiles : Tensor, shape (n, 3, tile, tile)
-            Normalised tiles.
-
-        Returns
-        -------
-        Tensor, shape (n, tokens_per_tile, language width)
+        stored : collection of str
+            All names of the checkpoint, by which layouts are told apart; empty for the newest.
         """
-        patches = self.vision_model(pixel_values=tiles).last_hidden_state[:, 1:]  # class token off
-        tokens: Tensor = self.mlp1(pixel_shuffle(patches, self.config.downsample_ratio))
+        in_backbone = self.backbone.naming(stored)
+        two_decoders = (
+            has_two_decoders(stored) if stored else self.sam2.original_mask_decoder is not None
+        )
+
+        def name(ours: str) -> Stored:
+            if ours.startswith(_BACKBONE):
+                return in_backbone(ours.removeprefix(_BACKBONE))
+            return stored_as(ours, two_decoders)
+
+        return name
+
+    # What training reaches for in the InternVL family, the only one that is trained here.
+
+    @property
+    def vision_model(self) -> Any:
+        """InternViT."""
+        return self.backbone.vision_model
+
+    @property
+    def mlp1(self) -> Any:
+        """InternVL's projector."""
+        return self.backbone.mlp1
+
+    @property
+    def language_model(self) -> Any:
+        """InternVL's language model, head included."""
+        return self.backbone.language_model
+
+    def visual_tokens(self, tiles: Tensor) -> Tensor:
+        """Turn InternVL's tiles into visual tokens."""
+        family: Any = self.backbone
+        tokens: Tensor = family.visual_tokens(tiles)
         return tokens
+
+
+def _compute_frequencies(backbone: nn.Module) -> None:
+    """Compute the rotary frequencies of a backbone that was built on the meta device.
+
+    transformers computes them from the configuration, so their modules are built once more.
+    """
+    for module in list(backbone.modules()):
+        for name, child in list(module.named_children()):
+            unstored = child._non_persistent_buffers_set
+            if any(
+                buffer.is_meta
+                for key, buffer in child.named_buffers(recurse=False)
+                if key in unstored
+            ):
+                build: Any = type(child)
+                setattr(module, name, build(config=child.config))
 
 
 class _UninitialisedParameters(TorchFunctionMode):
@@ -149,24 +155,3 @@ class _UninitialisedParameters(TorchFunctionMode):
         if in_place and isinstance(changed, nn.Parameter):
             return changed
         return func(*args, **named)
-
-
-def pixel_shuffle(patches: Tensor, ratio: float) -> Tensor:
-    """Fold blocks of neighbouring patches into channels (InternVL's ``ps_version`` v2).
-
-    Parameters
-    ----------
-    patches : Tensor, shape (n, side², c)
-        Patches in reading order.
-    ratio : float
-        0.5 folds blocks of 2x2; inside a block the row counts before the column.
-
-    Returns
-    -------
-    Tensor, shape (n, side² · ratio², c / ratio²)
-    """
-    n, count, channels = patches.shape
-    side, block = round(count**0.5), round(1 / ratio)
-    grid = patches.reshape(n, side // block, block, side // block, block, channels)
-    grid = grid.permute(0, 1, 3, 2, 4, 5)
-    return grid.reshape(n, (side // block) ** 2, channels * block**2)

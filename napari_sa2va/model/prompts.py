@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from napari_sa2va.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,6 +12,54 @@ if TYPE_CHECKING:
 IMAGE: Final = "<image>"
 IMAGE_CONTEXT: Final = "<IMG_CONTEXT>"
 SEG: Final = "[SEG]"
+
+
+class Signs(NamedTuple):
+    """Tokens that only the program writes into a prompt, and that end an answer.
+
+    Attributes
+    ----------
+    visual : str
+        Stands where a visual token goes.
+    image_end : str
+        Follows each image.
+    others : tuple of str
+        The other ones that a question must not hold.
+    stop : tuple of str
+        Those of them that the vocabulary has end an answer.
+    """
+
+    visual: str
+    image_end: str
+    others: tuple[str, ...]
+    stop: tuple[str, ...]
+
+
+# Of the InternVL family, by chat template; both write a turn the same way.
+_TEMPLATES: Final = {
+    "qwen_chat": Signs(
+        IMAGE_CONTEXT,
+        "</img>",
+        ("<img>", "<|im_start|>", "<|im_end|>"),
+        ("<|im_end|>", "<|endoftext|>"),
+    ),
+    "internlm2_chat": Signs(
+        IMAGE_CONTEXT, "</img>", ("<img>", "<|im_start|>", "<|im_end|>"), ("<|im_end|>",)
+    ),
+}
+
+
+def template_signs(template: str) -> Signs:
+    """Return the signs of a chat template of the InternVL family.
+
+    Raises
+    ------
+    CheckpointError
+        If it is not known.
+    """
+    if template not in _TEMPLATES:
+        raise CheckpointError(f"This version does not know the chat template {template!r}.")
+    return _TEMPLATES[template]
 
 
 def segmentation_question(phrase: str) -> str:

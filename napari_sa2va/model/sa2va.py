@@ -11,6 +11,7 @@ from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.decoding import MAX_NEW_TOKENS
 from napari_sa2va.model.device import choose_device, choose_dtype
 from napari_sa2va.model.failures import as_callable
+from napari_sa2va.model.families import backbone_class
 from napari_sa2va.model.loaded import CACHE_BYTES
 from napari_sa2va.model.refine import CorrectingModel
 from napari_sa2va.model.results import Answer
@@ -85,7 +86,8 @@ class Sa2VA(CorrectingModel):
             from napari_sa2va.zoo.resolve import resolve
 
             path = resolve(str(folder), progress, asked)
-        tokenizer = Tokenizer(path, Sa2VAConfig.from_folder(path).template)
+        config = Sa2VAConfig.from_folder(path)
+        tokenizer = Tokenizer(path, backbone_class(config.family).signs(config))
         network = load_network(path, place, chosen, progress, asked)
         model = cls(network, tokenizer, path.resolve().name, cache_bytes)
         if tracking_decoder is not None:

@@ -59,10 +59,8 @@ class Speech:
         self._cancelled = cancelled
         self._words = AnswerText(tokenizer)
         ids = looking.prompt_ids(seen, question, regions)
-        state, past = looking.read(seen, ids, regions, cancelled)
-        self.decoder = GreedyDecoder(
-            network.language_model, state, past, tokenizer.seg, tokenizer.stop, limit
-        )
+        heard = looking.read(seen, ids, regions, cancelled)
+        self.decoder = GreedyDecoder(network.backbone, heard, tokenizer.seg, tokenizer.stop, limit)
 
     def parts(self) -> Iterator[TextPart]:
         """Speak; raises `Cancelled` between tokens."""

@@ -9,21 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 from transformers import PreTrainedTokenizerFast
 
 from napari_sa2va.errors import CheckpointError
-from napari_sa2va.model.prompts import IMAGE, IMAGE_CONTEXT, SEG
+from napari_sa2va.model.prompts import IMAGE, SEG, template_signs
 from napari_sa2va.model.shards import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from napari_sa2va.model.prompts import Signs
+
 PHRASE_START: Final = "<p>"
 PHRASE_END: Final = "</p>"
-_NEEDED: Final = (SEG, IMAGE_CONTEXT, "<img>", "</img>", "<|im_end|>")
-# The templates' own stop words; the tokenizer's end-of-sequence token is added to them.
-_STOP_WORDS: Final = {
-    "qwen_chat": ("<|im_end|>", "<|endoftext|>"),
-    "internlm2_chat": ("<|im_end|>",),
-}
 _SPECIAL_KEYS: Final = ("bos_token", "eos_token", "pad_token", "unk_token")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
@@ -38,15 +34,15 @@ class Tokenizer:
     ----------
     folder : Path
         Holds ``tokenizer.json`` and, for the special tokens, ``tokenizer_config.json``.
-    template : str
-        Name of the chat template, which decides where an answer stops.
+    signs : Signs, optional
+        What the family writes into prompts; by default InternVL's with a Qwen2.
 
     Attributes
     ----------
-    seg, context : int
-        Ids of ``[SEG]`` and of ``<IMG_CONTEXT>``.
+    seg, visual, image_end : int
+        Ids of ``[SEG]``, of what stands where a visual token goes, and of what follows an image.
     stop : frozenset of int
-        Ids that end an answer.
+        Ids that end an answer: the signs' own, and the tokenizer's end of a sequence.
 
     Raises
     ------
@@ -54,7 +50,8 @@ class Tokenizer:
         If a file is missing or damaged, or lacks one of Sa2VA's special tokens.
     """
 
-    def __init__(self, folder: Path, template: str = "qwen_chat") -> None:
+    def __init__(self, folder: Path, signs: Signs | None = None) -> None:
+        signs = template_signs("qwen_chat") if signs is None else signs
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise CheckpointError(
@@ -66,25 +63,26 @@ class Tokenizer:
             model = json.loads(path.read_text(encoding="utf-8"))["model"]
         except Exception as error:  # the Rust library raises bare Exceptions
             raise CheckpointError(f"{path} cannot be read ({error}). {AGAIN}") from error
-        if template not in _STOP_WORDS:
-            raise CheckpointError(f"This version does not know the chat template {template!r}.")
         vocabulary: dict[str, int] = self._tokenizer.get_vocab()
-        lacking = [token for token in _NEEDED if token not in vocabulary]
+        needed = (SEG, signs.visual, signs.image_end, *signs.others)
+        lacking = [token for token in needed if token not in vocabulary]
         if lacking:
             raise CheckpointError(
                 f"{path} lacks Sa2VA's special tokens {', '.join(lacking)}: it belongs to another "
                 f"model. {AGAIN}"
             )
         self.seg = vocabulary[SEG]
-        self.context = vocabulary[IMAGE_CONTEXT]
-        self.image_end = vocabulary["</img>"]
-        ends = [vocabulary[word] for word in _STOP_WORDS[template] if word in vocabulary]
+        self.visual = vocabulary[signs.visual]
+        self.image_end = vocabulary[signs.image_end]
+        self.signs = signs
+        ends = [vocabulary[word] for word in signs.stop if word in vocabulary]
         if self._tokenizer.eos_token_id is not None:
             ends.append(int(self._tokenizer.eos_token_id))
         self.stop = frozenset(ends)
         self._names = {
             index: str(token) for index, token in self._tokenizer.added_tokens_decoder.items()
         }
+        self._template = _chat_template(folder)
         # A vocabulary of whole words has nothing to merge: what is no word falls to letters.
         self._whole_words = model.get("type") == "BPE" and not model.get("merges")
 
@@ -103,6 +101,37 @@ class Tokenizer:
         )
         assert isinstance(text, str)
         return text
+
+    def chat(self, images: int, text: str) -> str | None:
+        """Write a user's turn after so many images in the checkpoint's own chat template.
+
+        Returns
+        -------
+        str or None
+            Up to the answer; None where the checkpoint has no template.
+
+        Raises
+        ------
+        CheckpointError
+            If the template cannot be followed.
+        """
+        if self._template is None:
+            return None
+        content = [{"type": "image"}] * images + [{"type": "text", "text": text}]
+        try:
+            # transformers runs templates in jinja2's sandbox: they compute text and nothing else.
+            written = self._tokenizer.apply_chat_template(
+                [{"role": "user", "content": content}],
+                chat_template=self._template,
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+        except Exception as error:  # a template may raise whatever it likes
+            raise CheckpointError(
+                f"The checkpoint's chat template cannot be followed ({error}). {AGAIN}"
+            ) from error
+        assert isinstance(written, str)
+        return written
 
     def special(self, token: int) -> str | None:
         """Return what a special token is called, None for an ordinary one."""
@@ -125,6 +154,23 @@ class Tokenizer:
             if pieces > 1:
                 unknown[word.group()] = None
         return tuple(unknown)
+
+
+def _chat_template(folder: Path) -> str | None:
+    """Read the chat template, in whichever file the checkpoint has it; None without any."""
+    path = folder / "chat_template.jinja"
+    try:
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+        for name in ("chat_template.json", "tokenizer_config.json"):
+            path = folder / name
+            if path.is_file():
+                template = json.loads(path.read_text(encoding="utf-8")).get("chat_template")
+                if isinstance(template, str):
+                    return template
+    except (OSError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). {AGAIN}") from error
+    return None
 
 
 def _special_tokens(path: Path) -> dict[str, Any]:

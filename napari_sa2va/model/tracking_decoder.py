@@ -124,7 +124,7 @@ def fingerprint(network: Sa2VANetwork, *, consistent: bool) -> str:
     """
     weights = network.sam2.state_dict()
     told = [weights[name] for name in _TELLING]
-    told += [network.mlp1[3].bias, network.text_hidden_fcs[2].bias]
+    told += [network.backbone.telling, network.text_hidden_fcs[2].bias]
     decoder = network.sam2.tracking_decoder if consistent else None
     if decoder is not None:
         told += [decoder.state_dict()[name.partition(".")[2]] for name in _TELLING[:2]]

@@ -15,6 +15,14 @@ from safetensors.torch import save_file
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
+COPIED = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "preprocessor_config.json",
+    "chat_template.jinja",
+)
+
 VISUAL = 1e-4
 EMBEDDING = 1e-3
 LOGITS = 0.02
@@ -51,8 +59,9 @@ def weights(family: str) -> dict[str, torch.Tensor]:
 def write_checkpoint(family: str, folder: Path) -> Path:
     """Write a golden checkpoint as a folder in the official format."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file in ("config.json", "tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(GOLDEN / family / file, folder / file)
+    for file in COPIED:
+        if (GOLDEN / family / file).is_file():
+            shutil.copyfile(GOLDEN / family / file, folder / file)
     save_file(weights(family), folder / "model.safetensors")
     return folder
 

@@ -31,13 +31,18 @@ if TYPE_CHECKING:
 
     from napari_sa2va.model import Sa2VA
 
-# Attention heads, key-value heads of the Qwen2.5 models, as published: no shape tells them.
+# Attention heads, key-value heads of the language models, as published: no shape tells them.
 HEADS = {
     "Sa2VA-InternVL3-2B": (12, 2),
     "Sa2VA-InternVL3-8B": (28, 4),
     "Sa2VA-InternVL3-14B": (40, 8),
     "Sa2VA-1B": (14, 2),
     "Sa2VA-4B": (16, 2),
+    "Sa2VA-8B": (32, 8),
+    "Sa2VA-26B": (48, 8),
+    "Sa2VA-Qwen2_5-VL-3B": (16, 2),
+    "Sa2VA-Qwen2_5-VL-7B": (28, 4),
+    "Sa2VA-Qwen3-VL-4B": (32, 8),
 }
 
 
@@ -52,29 +57,83 @@ def published_config(name: str, shapes: dict[str, list[int]]) -> Sa2VAConfig:
         numbers = {key.removeprefix(prefix).split(".")[0] for key in shapes if prefix in key}
         return len(numbers)
 
-    vocabulary, hidden = shapes["language_model.model.embed_tokens.weight"]
-    heads, key_value_heads = HEADS[name]
-    language = {
-        "model_type": "qwen2",
-        "vocab_size": vocabulary,
-        "hidden_size": hidden,
-        "intermediate_size": shapes["language_model.model.layers.0.mlp.up_proj.weight"][0],
-        "num_hidden_layers": layers("language_model.model.layers."),
-        "num_attention_heads": heads,
-        "num_key_value_heads": key_value_heads,
-        "rope_theta": 1000000.0,
-    }
+    def settings(embedding: str, up: str, stack: str) -> dict[str, Any]:
+        vocabulary, hidden = shapes[embedding]
+        heads, key_value_heads = HEADS[name]
+        return {
+            "vocab_size": vocabulary,
+            "hidden_size": hidden,
+            "intermediate_size": shapes[f"{stack}0.{up}.weight"][0],
+            "num_hidden_layers": layers(stack),
+            "num_attention_heads": heads,
+            "num_key_value_heads": key_value_heads,
+            "rope_theta": 1000000.0,
+        }
+
+    if "Qwen" in name:
+        return Sa2VAConfig.from_dict(qwen_blocks(name, shapes, settings))
+    stack = "language_model.model.layers."
+    if "language_model.model.tok_embeddings.weight" in shapes:
+        language = settings("language_model.model.tok_embeddings.weight", "feed_forward.w1", stack)
+        language |= {"model_type": "internlm2", "bias": False, "max_position_embeddings": 32768}
+        language["rope_scaling"] = {"type": "dynamic", "factor": 2.0}
+    else:
+        language = settings("language_model.model.embed_tokens.weight", "mlp.up_proj", stack)
+        language["model_type"] = "qwen2"
+    large = "vision_model.encoder.layers.0.attn.q_norm.weight" in shapes  # InternViT-6B
     width = shapes["vision_model.embeddings.class_embedding"][-1]
     vision = {
         "hidden_size": width,
         "num_hidden_layers": layers("vision_model.encoder.layers."),
-        "num_attention_heads": width // 64,
+        "num_attention_heads": width // (128 if large else 64),
         "intermediate_size": shapes["vision_model.encoder.layers.0.mlp.fc1.weight"][0],
         "image_size": 448,
         "patch_size": shapes["vision_model.embeddings.patch_embedding.weight"][-1],
-        "qkv_bias": True,
+        "qkv_bias": not large,
+        "qk_normalization": large,
+        "norm_type": "rms_norm" if large else "layer_norm",
     }
     return Sa2VAConfig.from_dict({"llm_config": language, "vision_config": vision})
+
+
+def qwen_blocks(name: str, shapes: dict[str, list[int]], settings: Any) -> dict[str, Any]:
+    stack, visual = "model.model.language_model.layers.", "model.model.visual."
+    language = settings("model.model.language_model.embed_tokens.weight", "mlp.up_proj", stack)
+    language["rope_scaling"] = {"mrope_section": [16, 24, 24], "type": "default"}
+    width, _, frames, patch, _ = shapes[f"{visual}patch_embed.proj.weight"]
+    vision = {
+        "hidden_size": width,
+        "depth": len({key.split(".")[4] for key in shapes if f"{visual}blocks." in key}),
+        "num_heads": 16,
+        "patch_size": patch,
+        "temporal_patch_size": frames,
+        "spatial_merge_size": 2,
+        "out_hidden_size": language["hidden_size"],
+        "tie_word_embeddings": True,
+    }
+    if "Qwen3" in name:
+        language["head_dim"] = 128
+        language["rope_scaling"]["mrope_interleaved"] = True
+        vision |= {
+            "intermediate_size": shapes[f"{visual}blocks.0.mlp.linear_fc1.weight"][0],
+            "num_position_embeddings": shapes[f"{visual}pos_embed.weight"][0],
+            "deepstack_visual_indexes": [5, 11, 17],
+        }
+    else:
+        vision |= {
+            "intermediate_size": shapes[f"{visual}blocks.0.mlp.up_proj.weight"][0],
+            "fullatt_block_indexes": [7, 15, 23, 31],
+            "window_size": 112,
+        }
+    return {"text_config": language, "vision_config": vision}
+
+
+def unstored(module: torch.nn.Module) -> list[torch.Tensor]:
+    return [
+        part.get_buffer(name)
+        for part in module.modules()
+        for name in part._non_persistent_buffers_set
+    ]
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -86,9 +145,11 @@ def test_published_checkpoints_fit_name_by_name(name: str) -> None:
         key: tuple(shape) for key, shape in shapes.items()
     }
     assert all(tensor.is_meta for tensor in network.state_dict().values())
+    # What no checkpoint holds is there all the same.
+    assert not any(buffer.is_meta for buffer in unstored(network.backbone))
 
 
-@pytest.mark.parametrize("name", ["Sa2VA-1B", "Sa2VA-4B"])
+@pytest.mark.parametrize("name", ["Sa2VA-1B", "Sa2VA-26B"])
 def test_sa2va_i_is_the_same_with_a_second_decoder(name: str) -> None:
     shapes = published_shapes()[name]
     config = published_config(name, shapes)
@@ -154,6 +215,30 @@ def test_loading_reports_how_far_it_is_and_can_be_cancelled(internvl_folder: Pat
     assert len(seen) == 3
     assert seen == sorted(seen)
     assert 0 < seen[-1] < 1
+
+
+OLD = (("model.model.visual.", "model.visual."), ("model.model.language_model.", "model.model."))
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_qwen_is_read_from_shards_in_both_layouts(
+    tmp_path: Path, family: str, dtype: torch.dtype
+) -> None:
+    whole = golden.write_checkpoint(family, tmp_path / "whole")
+    stored = {name: tensor.to(dtype) for name, tensor in golden.weights(family).items()}
+    older = {}
+    for name, tensor in stored.items():
+        new, old = next(((n, o) for n, o in OLD if name.startswith(n)), ("", ""))
+        older[old + name.removeprefix(new)] = tensor
+    assert len(older.keys() - stored.keys()) > 80
+    save_file(older, whole / SINGLE)
+    network = load_network(sharded(whole, tmp_path / "sharded"), dtype=dtype)
+    found = official_state(network, dtype)
+    assert found.keys() == stored.keys()  # saved in the newer layout
+    for name, tensor in stored.items():
+        if not name.endswith("positional_encoding_gaussian_matrix"):
+            assert torch.equal(found[name], tensor), name
 
 
 def sharded(source: Path, folder: Path) -> Path:

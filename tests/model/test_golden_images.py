@@ -63,10 +63,11 @@ def test_visual_tokens_and_prompts(internvl: Sa2VA, cases: Any, name: str) -> No
     case = cases(name)
     looking: Looking = internvl._looking
     seen = looking.image(case["pixels"])
-    assert seen.tokens is not None
-    assert list(seen.tokens.shape) == case["visual_tokens_shape"].tolist()
+    (look,) = seen.looks
+    tiles = look.tokens.unflatten(0, (-1, internvl.config.tokens_per_tile))
+    assert list(tiles.shape) == case["visual_tokens_shape"].tolist()
     for which, stored in ((0, "visual_tokens_first_tile"), (-1, "visual_tokens_last_tile")):
-        assert np.abs(seen.tokens[which].numpy() - case[stored]).max() < golden.VISUAL
+        assert np.abs(tiles[which].numpy() - case[stored]).max() < golden.VISUAL
     regions = regions_of(case)
     pointed = [] if regions is None else region_tokens(regions, internvl.config.token_side)
     ids = looking.prompt_ids(seen, case["text"], pointed)

@@ -75,8 +75,8 @@ def test_an_image_is_looked_at_once(
 ) -> None:
     pixels, calls = pixels_of(cases), []
     network = internvl.network
-    see, encode = network.visual_tokens, network.sam2.encode
-    monkeypatch.setattr(network, "visual_tokens", lambda t: calls.append("tiles") or see(t))
+    see, encode = network.backbone.look, network.sam2.encode
+    monkeypatch.setattr(network.backbone, "look", lambda *args: calls.append("tiles") or see(*args))
     monkeypatch.setattr(network.sam2, "encode", lambda t: calls.append("sam2") or encode(t))
     internvl.clear_cache()
     question = cases("image_square")["text"]

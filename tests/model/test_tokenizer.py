@@ -10,6 +10,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers
 
 from napari_sa2va.errors import CheckpointError
+from napari_sa2va.model.prompts import template_signs
 from napari_sa2va.model.tokenizer import Detokenizer, Tokenizer
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def test_broken_and_foreign_files_are_named(tmp_path: Path) -> None:
     assert "\n" not in str(missing.value)
     word_tokenizer(tmp_path, ["cell"])
     with pytest.raises(CheckpointError, match="chat template 'phi3_chat'"):
-        Tokenizer(tmp_path, "phi3_chat")
+        template_signs("phi3_chat")
     path = tmp_path / "tokenizer.json"
     path.write_text(path.read_text(encoding="utf-8").replace("[SEG]", "[CUT]"), encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"lacks Sa2VA's special tokens \[SEG\]"):
