@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
-THREADS: Final = sys.argv[1] if len(sys.argv) > 1 else "2"
-os.environ["OMP_NUM_THREADS"] = THREADS
+os.environ["OMP_NUM_THREADS"] = sys.argv[1] if len(sys.argv) > 1 else "2"
 
 import napari
 import numpy as np
@@ -99,7 +98,9 @@ def model_times(window: Window) -> list[float]:
 def main() -> None:
     """Print the figures."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    sys.stdout.write(f"{THREADS} threads, load before: {load} on {os.cpu_count()} cores\n")
+    sys.stdout.write(
+        f"{os.environ['OMP_NUM_THREADS']} threads, load before: {load} on {os.cpu_count()} cores\n"
+    )
     window = Window()
     ticks = [time.perf_counter()]
 
