@@ -11,6 +11,7 @@ import napari_sa2va
 from napari_sa2va.cli.common import failures, image_options, parsed, print_json
 from napari_sa2va.cli.describe_command import describe
 from napari_sa2va.cli.exit_codes import ExitCode
+from napari_sa2va.cli.export_command import export
 from napari_sa2va.cli.models_command import models
 from napari_sa2va.cli.options import (
     ChannelOption,
@@ -149,6 +150,8 @@ def ask(
 
 
 app.command()(describe)
+
+app.command()(export)
 
 
 @app.command()

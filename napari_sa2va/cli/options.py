@@ -24,6 +24,25 @@ class TrackFormat(StrEnum):
     csv = "csv"
 
 
+class ExportFormat(StrEnum):
+    """Formats that `export` writes: `napari_sa2va.io.export.formats`, without importing it."""
+
+    imagej = "imagej"
+    ome_tiff = "ome-tiff"
+    ome_zarr = "ome-zarr"
+    ome_zarr_04 = "ome-zarr-0.4"
+    coco = "coco"
+    coco_polygons = "coco-polygons"
+    yolo = "yolo"
+    refcoco = "refcoco"
+    finetuning = "finetuning"
+    nifti = "nifti"
+    csv = "csv"
+    parquet = "parquet"
+    html = "html"
+    markdown = "markdown"
+
+
 class Heading(StrEnum):
     """Where to go from the planes looked at."""
 

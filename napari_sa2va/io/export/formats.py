@@ -39,6 +39,11 @@ class Format:
     module: str
     function: str
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, and not a file."""
+        return "." not in self.ending or self.ending.endswith(".zarr")
+
     def path_in(self, folder: Path, annotations: Annotations) -> Path:
         """Return where annotations go by default."""
         return folder / f"{annotations.file_name}{self.ending}"
@@ -59,12 +64,12 @@ _TABLE: Final = (
     Format("coco-polygons", "COCO, polygons", ".coco.json", "coco", "write_coco_polygons"),
     Format("yolo", "YOLO segmentation dataset", "_yolo", "yolo", "write_yolo"),
     Format("refcoco", "Referring expressions", "_refcoco", "referring", "write_refcoco"),
+    Format("finetuning", "Sa2VA fine-tuning", "_finetuning", "referring", "write_finetuning"),
     Format("nifti", "NIfTI", "_labels.nii.gz", "nifti", "write_nifti"),
     Format("csv", "Tables, CSV", "_objects.csv", "tables", "write_csv"),
     Format("parquet", "Tables, Parquet", "_objects.parquet", "tables", "write_parquet"),
-    Format(
-        "finetuning", "Sa2VA fine-tuning folder", "_finetuning", "referring", "write_finetuning"
-    ),
+    Format("html", "Report, HTML", "_report.html", "report", "write_html"),
+    Format("markdown", "Report, Markdown", "_report.md", "report", "write_markdown"),
 )
 
 FORMATS: Final[dict[str, Format]] = {one.name: one for one in _TABLE}

@@ -109,8 +109,16 @@ def _history(
     return (), Provenance(tuple(UsedModel(name) for name in models))
 
 
-def plain_annotations(name: str, labels: Any, scale: Sequence[float] = ()) -> Annotations:
-    """Return annotations of a label array of which nothing else is known."""
+def plain_annotations(name: str, labels: Any, leading: Sequence[str] = ()) -> Annotations:
+    """Return annotations of a label array of which nothing else is known.
+
+    Parameters
+    ----------
+    name : str
+    labels : array-like of integers
+    leading : sequence of str, optional
+        Names of the axes before rows and columns.
+    """
     array = labels if hasattr(labels, "shape") else np.asarray(labels)
-    shown = {"scale": scale} if scale else {}
-    return Annotations(name, array, space_of((), shown, array.ndim))
+    names = (*leading, "y", "x")
+    return Annotations(name, array, space_of(names, {}, array.ndim))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.io.export.folders import replacing_folder
+from napari_sa2va.io.export.folders import is_empty, replacing_folder
 from napari_sa2va.io.export.ome_zarr_metadata import (
     OURS,
     axes_detail,
@@ -232,7 +232,7 @@ def _attributes(path: Path) -> dict[str, Any]:
 
 
 def _check_ours(path: Path) -> None:
-    if path.exists() and any(path.iterdir()) and OURS not in _attributes(path):
+    if path.exists() and not is_empty(path) and OURS not in _attributes(path):
         raise InvalidInput(
             f"{path} is there, and is neither an OME-Zarr image nor an earlier export. Choose "
             "another name."

@@ -1,0 +1,120 @@
+"""Reports: all that is known, and nothing that runs or loads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from napari_sa2va.annotation import Turn
+from napari_sa2va.io.export import export
+from napari_sa2va.io.export.report import escaped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_sa2va.io.export.annotations import Annotations
+
+NASTY = (
+    '<script>alert(1)</script><img src="https://x.org/a.png" onerror=alert(2)>'
+    "\n![a](https://x.org/b.png) [c](javascript:alert(3)) | <https://x.org>\n# h\n1. a `b` &amp;"
+)
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def nasty(stack: Annotations) -> Annotations:
+    one, *others = stack.records
+    bad = replace(one, phrase=NASTY, note=NASTY, description=NASTY)
+    return replace(stack, name=NASTY, records=(bad, *others), turns=(Turn(NASTY, NASTY),))
+
+
+def test_html_shows_all_and_runs_nothing(nasty: Annotations, tmp_path: Path) -> None:
+    export(nasty, "html", tmp_path / "x.html")
+    reader = Reader()
+    reader.feed((tmp_path / "x.html").read_text(encoding="utf-8"))
+    assert reader.tags.count("img") == 1
+    assert not {"script", "a", "link", "iframe", "object", "base", "form"} & set(reader.tags)
+    loads = [value or "" for name, value in reader.attributes if name in ("src", "href")]
+    assert [source[:22] for source in loads] == ["data:image/png;base64,"]
+    assert not [name for name, _ in reader.attributes if name.startswith("on")]
+    policy = dict(reader.attributes)["content"]
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert reader.text.count(NASTY.splitlines()[0]) >= 5  # as text, wherever it was
+
+
+def test_markdown_holds_no_links_html_or_headings_of_others(
+    nasty: Annotations, tmp_path: Path
+) -> None:
+    export(nasty, "markdown", tmp_path / "x.md")
+    text = (tmp_path / "x.md").read_text(encoding="utf-8")
+    bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", text)  # without what is escaped
+    assert "<" not in bare
+    assert bare.count("](") == 1  # our own picture
+    assert [line for line in bare.splitlines() if line.startswith("#")][1:] == [
+        "## Objects",
+        "## Conversation",
+        "## Methods",
+    ]
+    rows = [line for line in bare.splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows} == {11}
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size == (50 * 13, 40 * 13)
+
+
+def test_the_methods_name_model_weights_versions_and_settings(
+    stack: Annotations, tmp_path: Path
+) -> None:
+    export(stack, "html", tmp_path / "x.html")
+    reader = Reader()
+    reader.feed((tmp_path / "x.html").read_text(encoding="utf-8"))
+    told = reader.text
+    for wanted in (
+        "demo (weights sha256:abc, on cpu in float32)",
+        "torch ",
+        "Questions about single planes: 2 runs.",
+        "3 objects: 3 proposed. 1 of them drawn or painted by a person.",
+        "A pixel is 0.5 by 0.25 µm",
+        "frames 30 s",
+        "neither a measurement nor a diagnosis",
+        stack.records[1].phrase,
+        "<script>alert(1)</script> ■ 1.",
+    ):
+        assert wanted in told, wanted
+
+
+def test_without_image_or_objects_there_is_still_a_report(
+    plane: Annotations, tmp_path: Path
+) -> None:
+    import numpy as np
+
+    empty = replace(plane, labels=np.zeros((40, 50), np.uint8), records=(), pictures=None, turns=())
+    for name in ("html", "markdown"):
+        notes = export(empty, name, tmp_path / f"x.{name}")
+        assert any("not known here" in note for note in notes)
+        assert "None." in (tmp_path / f"x.{name}").read_text(encoding="utf-8")
+
+
+def test_every_punctuation_mark_is_escaped() -> None:
+    assert escaped("a*b\n- c") == r"a\*b \- c"
