@@ -7,7 +7,7 @@ of five frames for the language model, and everything behind SAM2's image featur
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 _TRACKED_FRAMES = 5
 _MASK_PROMPTED = 0.6
 """Share of clips whose first frame is conditioned by true masks, else by language."""
+
+
+class FrameRows(Protocol):
+    """What gives SAM2's features of a frame, a row for each of n objects."""
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Of the feature maps."""
+
+    def frame(self, index: int, n: int) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Features, positions and high-resolution maps."""
 
 
 @dataclass(slots=True)
@@ -53,7 +64,7 @@ class MemoryBank:
     """What SAM2 remembers of n objects, frame by frame."""
 
     sam2: GroundingSam2
-    features: ClipFeatures
+    features: FrameRows
     frames: int
     outputs: dict[str, dict[int, dict[str, Any]]] = field(
         default_factory=lambda: {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
@@ -98,9 +109,7 @@ def clip_features(sam2: GroundingSam2, images: Tensor) -> ClipFeatures:
     return ClipFeatures(feats, positions, sizes)
 
 
-def from_masks(
-    sam2: GroundingSam2, features: ClipFeatures, index: int, masks: Tensor
-) -> HeadsOutput:
+def from_masks(sam2: GroundingSam2, features: FrameRows, index: int, masks: Tensor) -> HeadsOutput:
     """Take true masks (n, m, m) as the output of a frame, as a mask prompt does."""
     n, side = len(masks), sam2.image_size
     feats, _, maps = features.frame(index, n)
@@ -128,7 +137,7 @@ def clip_step(network: Sa2VANetwork, heads: AuxiliaryHeads, batch: Batch) -> Ste
     true_masks = bool(torch.rand(()) < _MASK_PROMPTED) or not len(embeddings)
     if len(embeddings):
         chosen = torch.randperm(looked)[:2].tolist() if true_masks else range(looked)
-        outputs = {f: _from_language(sam2, features, f, embeddings) for f in chosen}
+        outputs = {f: from_language(sam2, features, f, embeddings) for f in chosen}
         losses["mask"] = torch.stack(
             [
                 mask_loss(o.low_res_multimasks, o.ious, batch.seg_masks[:, f])
@@ -158,9 +167,10 @@ def clip_step(network: Sa2VANetwork, heads: AuxiliaryHeads, batch: Batch) -> Ste
     return StepResult(losses, figures)
 
 
-def _from_language(
-    sam2: GroundingSam2, features: ClipFeatures, index: int, embeddings: Tensor
+def from_language(
+    sam2: GroundingSam2, features: FrameRows, index: int, embeddings: Tensor
 ) -> HeadsOutput:
+    """Find objects in a frame by their language embeddings (n, d_model), without memory."""
     n = len(embeddings)
     feats, _, maps = features.frame(index, n)
     top = (feats[-1] + sam2.no_mem_embed).permute(1, 2, 0).reshape(n, -1, *features.sizes[-1])

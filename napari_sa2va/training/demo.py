@@ -1,53 +1,147 @@
-"""``python -m napari_sa2va.training.demo``: train the demo checkpoint from nothing.
+"""``python -m napari_sa2va.training.demo``: train the demo checkpoint.
 
-Interrupted, it goes on where it was when started again. ``--export-only`` writes what is there.
+``--stage look|talk|follow|all`` trains on the richer world, from the checkpoint folder ``--start``
+(the shipped one by default). Without ``--stage`` it is the run from nothing that made the first
+shipped file. Interrupted, both go on where they were when started again with the same ``--folder``;
+``--export-only`` writes what is there.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from napari_sa2va.model.checkpoint import save_checkpoint
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.network import Sa2VANetwork
+from napari_sa2va.samples import demo_folder
 from napari_sa2va.training.demo_config import demo_config
+from napari_sa2va.training.growing import start_from
 from napari_sa2va.training.initialise import initialise
 from napari_sa2va.training.run import Run
 from napari_sa2va.training.schedule import Schedule
+from napari_sa2va.training.stage_run import Options, StageRun
+from napari_sa2va.training.stages import STAGES
 from napari_sa2va.training.vocabulary import build_tokenizer, save_tokenizer
+from napari_sa2va.training.weights import LossWeights
+
+_SEEDS_OF_A_STAGE = 1_200_000
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Train, or go on training what ``--folder`` holds."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("runs/demo"))
-    parser.add_argument("--minutes", type=float, default=Schedule().minutes)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--export", type=Path, help="checkpoint folder; default: FOLDER/checkpoint")
-    parser.add_argument("--export-only", action="store_true")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
+    options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
-    torch.manual_seed(0)
-    tokenizer = build_tokenizer()
+    torch.manual_seed(options.seed)
+    # What ends a process politely saves first, as Ctrl+C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.stage is None:
+        _first_run(options)
+    else:
+        _stage(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--stage", choices=STAGES, help="default: the first run, from nothing")
+    parser.add_argument("--folder", type=Path, help="default: runs/STAGE, or runs/demo")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--export", type=Path, help="checkpoint folder; default: FOLDER/checkpoint")
+    parser.add_argument("--export-only", action="store_true")
+    parser.add_argument("--seed", type=int, default=0, help="of weights that start at random")
+    parser.add_argument("--minutes", type=float, default=Schedule().minutes, help="first run only")
+    stage = parser.add_argument_group("stages")
+    stage.add_argument("--hours", type=float, default=2.0)
+    stage.add_argument(
+        "--start",
+        default=str(demo_folder()),
+        help="checkpoint folder, or the folder of a stage; 'nothing' for none",
+    )
+    stage.add_argument("--images", type=int, default=4, help="images in a step")
+    stage.add_argument("--questions", type=int, default=8, help="dialogues about an image")
+    stage.add_argument("--clips", type=int, default=2, help="clips in a step on memory")
+    stage.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
+    stage.add_argument("--autocast", choices=["auto", "yes", "no"], default="auto")
+    stage.add_argument("--save-minutes", type=float, default=4.0)
+    for name in ("rate", "final_share", "clip_share", "tiled", "memory_factor"):
+        stage.add_argument(f"--{name.replace('_', '-')}", type=float)
+    for name in ("warm_up", "clip_frames"):
+        stage.add_argument(f"--{name.replace('_', '-')}", type=int)
+    stage.add_argument("--mix", action="append", default=[], metavar="KIND=WEIGHT")
+    stage.add_argument("--loss", action="append", default=[], metavar="LOSS=WEIGHT")
+    return parser
+
+
+def _stage(options: argparse.Namespace) -> None:
+    changed: dict[str, Any] = {
+        name: getattr(options, name)
+        for name in (
+            "rate",
+            "final_share",
+            "clip_share",
+            "tiled",
+            "memory_factor",
+            "warm_up",
+            "clip_frames",
+        )
+        if getattr(options, name) is not None
+    }
+    stage = replace(STAGES[options.stage], **changed).with_mix(options.mix)
+    device = torch.device(options.device)
+    folder = options.folder or Path("runs") / options.stage
+    source = None if options.start == "nothing" else Path(options.start)
+    earlier = source
+    if source is not None and (source / "checkpoint").is_dir():
+        source = source / "checkpoint"
+    place = list(STAGES).index(options.stage)
+    run = StageRun(
+        start_from(source),
+        stage,
+        Options(
+            hours=options.hours,
+            images=options.images,
+            questions=options.questions,
+            clips=options.clips,
+            workers=options.workers,
+            autocast=options.autocast == "yes"
+            or (options.autocast == "auto" and device.type == "cuda"),
+            save_minutes=options.save_minutes,
+            first_seed=place * _SEEDS_OF_A_STAGE,
+        ),
+        folder,
+        device,
+        LossWeights().changed(options.loss),
+    )
+    if earlier is not None:
+        run.take_heads(earlier / "state.pt")
+    if not options.export_only:
+        run.train()
+    run.export(options.export or folder / "checkpoint")
+
+
+def _first_run(options: argparse.Namespace) -> None:
+    folder = options.folder or Path("runs/demo")
+    tokenizer = build_tokenizer(added=False)
     config = demo_config(tokenizer.get_vocab_size())
     network = Sa2VANetwork(Sa2VAConfig.from_dict(config))
     initialise(network)
     schedule = replace(Schedule(), minutes=options.minutes)
-    run = Run(network, tokenizer, schedule, options.folder, torch.device(options.device))
+    run = Run(network, tokenizer, schedule, folder, torch.device(options.device))
     if not options.export_only:
         run.train()
-    save_tokenizer(tokenizer, options.folder)
-    save_checkpoint(
-        network, config, options.folder, options.export or options.folder / "checkpoint"
-    )
+    save_tokenizer(tokenizer, folder)
+    save_checkpoint(network, config, folder, options.export or folder / "checkpoint")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from napari_sa2va.samples.scenes import COLORS, SHAPES, SIZES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_sa2va.model.config import Sa2VAConfig
 
 _CLASSES: Final = [1 + len(COLORS), len(SIZES), len(SHAPES), 3, 3]
@@ -38,6 +40,36 @@ def mask_loss(logits: Tensor, ious: Tensor, target: Tensor) -> Tensor:
     return 5 * bce + dice.mean() + 0.2 * F.mse_loss(ious, iou)
 
 
+def present_mask_loss(
+    logits: Tensor, ious: Tensor, scores: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Masks where objects are present, empty ones where not, and telling which.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, 4, m, m)
+    ious, scores : Tensor, shape (n, 4), (n, 1)
+        Predicted IoUs; logits of the object being there.
+    target : Tensor, shape (n, m, m)
+        Zero everywhere where it is not.
+
+    Returns
+    -------
+    masks, presence : Tensor
+        The loss of the masks (`mask_loss` of the present ones, BCE of the others), and of the
+        object scores.
+    """
+    there = target.flatten(1).amax(1) > 0
+    loss = logits.new_zeros(())
+    if bool(there.any()):
+        loss = mask_loss(logits[there], ious[there], target[there]) * there.float().mean()
+    if not bool(there.all()):
+        empty = F.softplus(logits[~there]).mean()
+        loss = loss + (~there).float().mean() * (5 * empty + 0.2 * ious[~there].square().mean())
+    presence = F.binary_cross_entropy_with_logits(scores[:, 0], there.to(scores.dtype))
+    return loss, presence
+
+
 class AuxiliaryHeads(nn.Module):
     """Heads that are dropped from the checkpoint.
 
@@ -46,13 +78,14 @@ class AuxiliaryHeads(nn.Module):
     nothing to follow while it is still blind (a prototype's finding).
     """
 
-    def __init__(self, config: Sa2VAConfig) -> None:
+    def __init__(self, config: Sa2VAConfig, classes: Sequence[int] = _CLASSES) -> None:
         super().__init__()
+        self.sizes = list(classes)
         width, sam = int(config.language["hidden_size"]), config.sam2.d_model
         self.token_side = config.token_side
         self.feature_side = config.sam2.feature_side
-        self.token_classes = nn.Linear(width, sum(_CLASSES))
-        self.feature_classes = nn.Linear(sam, sum(_CLASSES))
+        self.token_classes = nn.Linear(width, sum(classes))
+        self.feature_classes = nn.Linear(sam, sum(classes))
         self.seg_query, self.seg_key = nn.Linear(width, 64), nn.Linear(width, 64)
         self.prompt_query, self.prompt_key = nn.Linear(width, 64), nn.Linear(width, 64)
         self.bias = nn.Parameter(torch.full((3,), -3.0))
@@ -67,9 +100,12 @@ class AuxiliaryHeads(nn.Module):
         # Nearest sampling at the middle of each place.
         step = maps.shape[-1] / side
         at = ((torch.arange(side, device=maps.device) + 0.5) * step).long()
-        wanted = maps[:, :, at][:, :, :, at].flatten(2)
+        return self.named(scores, maps[:, :, at][:, :, :, at].flatten(2))
+
+    def named(self, scores: Tensor, wanted: Tensor) -> Tensor:
+        """Compare scores (b, places, sum of classes) with labels (b, kinds, places)."""
         total = scores.new_zeros(())
-        for number, part in enumerate(torch.split(scores, _CLASSES, dim=-1)):
+        for number, part in enumerate(torch.split(scores, self.sizes, dim=-1)):
             labels = wanted[:, number]
             if number and bool((labels < 0).all()):
                 continue

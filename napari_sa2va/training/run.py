@@ -66,7 +66,7 @@ class Run:
         self.heads.to(self.device)
         # SAM2 in evaluation mode: no dropout, and tracking as at inference.
         self.network.sam2.eval()
-        self.optimizer = _optimizer([self.network, self.heads])
+        self.optimizer = make_optimizer([self.network, self.heads], 4.0)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._state = self.folder / "state.pt"
         if self._state.exists():
@@ -160,10 +160,10 @@ class Run:
         _log.info("%s", json.dumps(row))
 
 
-def _optimizer(modules: list[torch.nn.Module]) -> torch.optim.AdamW:
+def make_optimizer(modules: list[torch.nn.Module], memory_factor: float) -> torch.optim.AdamW:
     """AdamW; norms, biases, embeddings and static tokens without weight decay.
 
-    What only tracking uses learns faster: its turn comes when the rate has fallen.
+    What only tracking uses may learn faster: its turn comes when the rate has fallen.
     """
     decayed: list[torch.nn.Parameter] = []
     plain: list[torch.nn.Parameter] = []
@@ -178,6 +178,6 @@ def _optimizer(modules: list[torch.nn.Module]) -> torch.optim.AdamW:
     groups = [
         {"params": decayed, "weight_decay": 0.03, "factor": 1.0},
         {"params": plain, "weight_decay": 0.0, "factor": 1.0},
-        {"params": memory, "weight_decay": 0.0, "factor": 4.0},
+        {"params": memory, "weight_decay": 0.0, "factor": memory_factor},
     ]
     return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))

@@ -87,6 +87,7 @@ def run_language(
     """
     language = network.language_model
     embeddings = language.get_input_embeddings()(sequences.ids)
+    tokens = tokens.to(embeddings.dtype)  # autocast computes them in another
     b, count, _ = tokens.shape
     rows = torch.arange(b, device=tokens.device)[:, None].expand(b, count)
     embeddings = embeddings.index_put((rows, sequences.image_at.expand(b, count)), tokens)

@@ -1,0 +1,138 @@
+"""Starting from a checkpoint folder: its network in float32, with room for new words.
+
+Tokens of the demo checkpoints keep their ids for ever; new ones are appended, and so are rows of
+the two matrices that have one a token. Nothing else changes, so a grown network says word for word
+what it said before: new tokens score about as the mean of all do, which no word is chosen by.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from napari_sa2va.errors import CheckpointError
+from napari_sa2va.model.checkpoint import load_network
+from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.model.network import Sa2VANetwork
+from napari_sa2va.training.demo_config import demo_config
+from napari_sa2va.training.initialise import initialise
+from napari_sa2va.training.vocabulary import build_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+MAX_TILES: Final = 4
+"""Tiles that the complete demo cuts an image into; the thumbnail comes on top."""
+
+# How a new word starts: as the words nearest to it, where there are such.
+_LIKE: Final = {
+    "Ġlarger": ("Ġlargest", "Ġlarge"),
+    "Ġsmaller": ("Ġsmallest", "Ġsmall"),
+    "Ġgranular": ("Ġspotted",),
+    "Ġfaint": ("Ġdim",),
+    "Ġhollow": ("Ġring",),
+    "Ġother": ("Ġthe",),
+    "Large": ("Ġlarge", "Red"),
+    "Small": ("Ġsmall", "Red"),
+    "Region": ("Ġregion", "The"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a stage starts from.
+
+    Attributes
+    ----------
+    settings : dict
+        The ``config.json`` that will be saved with it.
+    """
+
+    network: Sa2VANetwork
+    tokenizer: Tokenizer
+    settings: dict[str, Any]
+
+
+def start_from(folder: Path | None) -> Start:
+    """Read a checkpoint folder to go on training; None for the demo's sizes, from nothing.
+
+    A demo checkpoint gets the words and tiles of the complete one. Any other checkpoint of the
+    InternVL family is taken as it is.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, or is a demo checkpoint of another vocabulary.
+    """
+    if folder is None:
+        tokenizer = build_tokenizer()
+        settings = _tiled(demo_config(tokenizer.get_vocab_size()))
+        network = Sa2VANetwork(Sa2VAConfig.from_dict(settings))
+        initialise(network)
+        return Start(network, tokenizer, settings)
+    config = Sa2VAConfig.from_folder(folder)
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    network = load_network(folder)
+    network.requires_grad_(True)
+    if "Sa2VA demo" in str(settings.get("name", "")):
+        grown = build_tokenizer()
+        _check_kept(tokenizer, grown, folder)
+        settings = _tiled(settings)
+        settings["llm_config"]["vocab_size"] = grown.get_vocab_size()
+        config = Sa2VAConfig.from_dict(settings)
+        grow(network, grown)
+        tokenizer = grown
+    network.config = config
+    return Start(network, tokenizer, settings)
+
+
+def _tiled(settings: dict[str, Any]) -> dict[str, Any]:
+    return {**settings, "max_dynamic_patch": MAX_TILES}
+
+
+def _check_kept(old: Tokenizer, new: Tokenizer, folder: Path) -> None:
+    ids = new.get_vocab()
+    moved = [token for token, index in old.get_vocab().items() if ids.get(token) != index]
+    if moved:
+        raise CheckpointError(
+            f"{folder} has other words than this version trains, such as {moved[0]!r}. Start from "
+            "the checkpoint that ships with napari-sa2va, or from nothing."
+        )
+
+
+@torch.no_grad()
+def grow(network: Sa2VANetwork, tokenizer: Tokenizer) -> None:
+    """Append a row to the embeddings and to the language model's head for each new token."""
+    language: Any = network.language_model
+    embed, head = language.model.embed_tokens, language.lm_head
+    known, wanted = len(embed.weight), tokenizer.get_vocab_size()
+    if wanted <= known:
+        return
+    ids = tokenizer.get_vocab()
+    names = {index: token for token, index in ids.items()}
+    rng = torch.Generator().manual_seed(0)
+    embed_rows, head_rows = [], []
+    usual: Tensor = embed.weight.std()
+    # Scores are states times rows, so the mean of the rows scores the mean of all tokens.
+    mean, spread = head.weight.mean(0), head.weight.std()
+    for index in range(known, wanted):
+        like = [ids[token] for token in _LIKE.get(names[index], ()) if ids[token] < known]
+        noise = torch.randn(embed.weight.shape[1], generator=rng)
+        if like:
+            embed_rows.append(embed.weight[like].mean(0) + 0.2 * usual * noise)
+        else:
+            embed_rows.append(usual * noise)
+        noise = torch.randn(head.weight.shape[1], generator=rng)
+        head_rows.append(mean + 0.1 * spread * noise)
+    embed.weight = nn.Parameter(torch.cat([embed.weight, torch.stack(embed_rows)]))
+    head.weight = nn.Parameter(torch.cat([head.weight, torch.stack(head_rows)]))
+    embed.num_embeddings = head.out_features = wanted
+    language.config.vocab_size = wanted
