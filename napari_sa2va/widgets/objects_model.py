@@ -171,7 +171,7 @@ class ObjectsModel(QAbstractTableModel):
         return True
 
     def headerData(  # noqa: D102
-        self, section: int, orientation: Qt.Orientation, role: int = 0
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
         if orientation != Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
             return None

@@ -79,7 +79,6 @@ class ObjectsTable(QTableView):
         texts = {
             Column.LABEL: "■ 999",
             Column.SCORE: "Score 0",
-            Column.AREA: "Area µm² 0",
             Column.PLANES: "0-999 ⚠99",
             Column.NOTE: "short note",
         }
@@ -89,6 +88,8 @@ class ObjectsTable(QTableView):
 
     def show_columns(self) -> None:
         """Show what there is something in, and room for; the phrase keeps most of it."""
+        title = self._objects.headerData(Column.AREA, Qt.Orientation.Horizontal)
+        self.setColumnWidth(Column.AREA, self.fontMetrics().horizontalAdvance(title) + 14)
         notes, stacks = self._objects.has_notes, self._objects.in_stacks
         narrow = self.viewport().width() < _WIDE
         self.setColumnHidden(Column.PLANES, not stacks)
