@@ -20,7 +20,9 @@ from qtpy.QtWidgets import (
 
 from napari_sa2va.engine import ModelChoice
 from napari_sa2va.widgets.memory import setting, store_setting
+from napari_sa2va.widgets.model_manager import ModelManager
 from napari_sa2va.zoo import CATALOGUE, DEMO, find, is_here
+from napari_sa2va.zoo.library import load as load_library
 
 if TYPE_CHECKING:
     from napari_sa2va.engine import ModelReady, Runner
@@ -57,6 +59,11 @@ class ModelPanel(QWidget):
         self.browse.setText("…")
         self.browse.setToolTip("Choose a folder with a checkpoint")
         self.browse.setAccessibleName("Choose a folder")
+        self.manage = QToolButton()
+        self.manage.setText("⚙")
+        self.manage.setToolTip("All models: what is here, what fits, downloads, your own")
+        self.manage.setAccessibleName("Manage models")
+        self.manager: ModelManager | None = None
         self.device = _choice(DEVICES, setting("model", "device", "auto"), "Device")
         self.dtype = _choice(DTYPES, setting("model", "dtype", "auto"), "Precision")
         self.state = QLabel()
@@ -76,6 +83,7 @@ class ModelPanel(QWidget):
         first.addWidget(QLabel("Model"))
         first.addWidget(self.model, stretch=1)
         first.addWidget(self.browse)
+        first.addWidget(self.manage)
         second = QHBoxLayout()
         second.addWidget(QLabel("On"))
         second.addWidget(self.device, stretch=1)
@@ -99,6 +107,7 @@ class ModelPanel(QWidget):
         self.device.currentTextChanged.connect(self._on_device)
         self.dtype.currentTextChanged.connect(self._on_device)
         self.browse.clicked.connect(self._browse)
+        self.manage.clicked.connect(self.open_manager)
         self.unload.clicked.connect(self._unload)
         self.clear.clicked.connect(self._clear)
 
@@ -139,6 +148,34 @@ class ModelPanel(QWidget):
                 tip += f". Cannot be run: {checkpoint.unsupported}."
                 self.model.model().item(row).setEnabled(False)
             self.model.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+
+        self._list_added()
+
+    def _list_added(self) -> None:
+        """List what the user gave a name."""
+        named = {added.name: added.where for added in load_library().added.values()}
+        known = [self.model.itemData(row) for row in range(self.model.count())]
+        for name, where in named.items():
+            if name not in known:
+                self.model.addItem(name, name)
+                row = self.model.count() - 1
+                self.model.setItemData(row, where, Qt.ItemDataRole.ToolTipRole)
+
+    def open_manager(self) -> None:
+        """Show the window with all models; there is one of it."""
+        if self.manager is None:
+            self.manager = ModelManager(self.device.currentText(), self)
+            self.manager.chosen.connect(self._on_managed)
+            self.manager.changed.connect(self._list_added)
+            self.manager.changed.connect(self.refresh)
+        elif self.manager.device != self.device.currentText():
+            self.manager.device = self.device.currentText()
+            self.manager.refresh()
+        self.manager.show()
+        self.manager.raise_()
+
+    def _on_managed(self, name: str) -> None:
+        self.name = name
 
     def _browse(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder with a Sa2VA checkpoint")

@@ -1,0 +1,282 @@
+"""A window with all models: what is here, what fits, and downloads."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sa2va.errors import Cancelled, Sa2VAError
+from napari_sa2va.widgets.model_table import ModelTable
+from napari_sa2va.zoo.fit import gib
+
+if TYPE_CHECKING:
+    from napari_sa2va.zoo.machine import Device
+    from napari_sa2va.zoo.meter import DownloadState
+    from napari_sa2va.zoo.shelf import Model
+
+_STEPS = 1000
+
+
+class ModelManager(QDialog):
+    """Lists all models, fetches and removes them, and takes in a user's own.
+
+    Parameters
+    ----------
+    device : str
+        As in `napari_sa2va.engine.ModelChoice`: what the memory is looked at of.
+    """
+
+    chosen = Signal(str)
+    """The user wants to work with this model; its name or Hub id."""
+    changed = Signal()
+    """A model came, went, or got a name."""
+    _told = Signal(object)  # from the worker's thread
+
+    def __init__(self, device: str = "auto", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Sa2VA models")
+        self.device = device
+        self._fetching = ""
+        self._stop = threading.Event()
+        self.table = ModelTable()
+        self.about = QLabel("Looking at this machine …")
+        self.about.setWordWrap(True)
+        self.state = QLabel()
+        self.state.setWordWrap(True)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, _STEPS)
+        self.bar.hide()
+        self.use = _button("Use", "Choose this model in the dock")
+        self.fetch = _button("Download", "Fetch this model, or go on where a download stopped")
+        self.cancel = _button("Cancel", "Stop the download; what has arrived is kept")
+        self.remove = _button("Remove…", "Delete what was downloaded, or take it off this list")
+        self.add_folder = _button("Add folder…", "Give a checkpoint's folder a name")
+        self.add_hub = _button("Add Hub id…", "Give a checkpoint on the Hub a name")
+        self._lay_out()
+        self._connect()
+        self._show_buttons()
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        for button in (self.use, self.fetch, self.cancel, self.remove):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        buttons.addWidget(self.add_folder)
+        buttons.addWidget(self.add_hub)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.table, stretch=1)
+        layout.addWidget(self.about)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.state)
+        layout.addLayout(buttons)
+        self.resize(960, 600)
+
+    def _connect(self) -> None:
+        self.table.currentCellChanged.connect(lambda *_: self._show_buttons())
+        self.table.cellDoubleClicked.connect(lambda *_: self._use())
+        self.use.clicked.connect(self._use)
+        self.fetch.clicked.connect(self._fetch)
+        self.cancel.clicked.connect(self._cancel)
+        self.remove.clicked.connect(self._remove)
+        self.add_folder.clicked.connect(self._add_folder)
+        self.add_hub.clicked.connect(self._add_hub)
+        self._told.connect(self._on_progress)
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self._stop.set)
+
+    # --- the list
+
+    def refresh(self) -> None:
+        """Look at this machine anew, in a worker: disks are slow, and so is torch's import."""
+        create_worker(
+            _look,
+            self.device,
+            _connect={"returned": self._on_looked, "errored": self._on_not_looked},
+        )
+
+    def _on_looked(self, found: tuple[tuple[Model, ...], Device]) -> None:
+        models, device = found
+        self.table.show_models(models)
+        memory = f", {gib(device.free)} of {gib(device.total)} free" if device.total else ""
+        dtype = next((model.dtype for model in models if model.dtype), "")
+        self.about.setText(f"Memory on {device.name} ({device.description}{memory}), in {dtype}.")
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        model, busy = self.table.current, bool(self._fetching)
+        tool = model is not None and model.need is None and not model.added  # SAM 2's file
+        good = model is not None and model.problem is None
+        self.use.setEnabled(good and not tool)
+        self.fetch.setEnabled(
+            good and not busy and model is not None and bool(model.hub_id) and not model.here
+        )
+        self.cancel.setEnabled(busy)
+        self.remove.setEnabled(
+            model is not None
+            and model.name != self._fetching
+            and (model.added or (bool(model.hub_id) and model.on_disk > 0))
+        )
+        if model is not None and not busy and model.problem:
+            self.state.setText(f"{model.name}: {model.problem}")
+
+    def _use(self) -> None:
+        model = self.table.current
+        if model is not None and self.use.isEnabled():
+            self.chosen.emit(model.name if model.added else model.hub_id or model.name)
+
+    # --- downloads
+
+    def _fetch(self) -> None:
+        model = self.table.current
+        if model is None or self._fetching:
+            return
+        self._fetching = model.name
+        self._stop.clear()
+        self.bar.setValue(0)
+        self.bar.show()
+        self.state.setText(f"{model.name}: asking the Hub")
+        self._show_buttons()
+        create_worker(
+            _get,
+            model.name,
+            self._told.emit,
+            self._stop,
+            _connect={"returned": self._on_fetched, "errored": self._on_not_fetched},
+        )
+
+    def _cancel(self) -> None:
+        self._stop.set()
+        self.state.setText(f"{self._fetching}: stopping")
+
+    def _on_progress(self, state: DownloadState) -> None:
+        if self._stop.is_set() or not self._fetching:
+            return
+        self.bar.setValue(int(_STEPS * state.fraction))
+        current = next((file for file in state.files if file.name == state.current), None)
+        parts = [f"{gib(state.done)} of {gib(state.size)}"]
+        if state.note:
+            parts.append(state.note)
+        elif current is not None:
+            parts.append(f"{current.name}: {gib(current.done)} of {gib(current.size)}")
+        if state.speed:
+            parts.append(f"{state.speed / 1e6:.1f} MB/s")
+        self.state.setText(f"{self._fetching}: {' · '.join(parts)}")
+
+    def _on_fetched(self, _place: object) -> None:
+        self._end_fetching("is here, and every file was checked.")
+
+    def _on_not_fetched(self, error: Exception) -> None:
+        if isinstance(error, Cancelled):
+            self._end_fetching("stopped. What has arrived is kept.")
+        else:
+            self._end_fetching(f"not downloaded. {error}")
+
+    def _end_fetching(self, how: str) -> None:
+        name, self._fetching = self._fetching, ""
+        self.bar.hide()
+        self.state.setText(f"{name}: {how}")
+        self._done()
+
+    # --- the user's own, and removing
+
+    def _remove(self) -> None:
+        model = self.table.current
+        if model is None or not self._sure(model):
+            return
+        from napari_sa2va.zoo.manager import remove_model
+
+        try:
+            done = remove_model(model.name)
+        except Sa2VAError as error:
+            self.state.setText(str(error))
+            return
+        freed = f", {gib(done.freed)} are free again" if done.freed else ""
+        self.state.setText(f"{model.name} is removed{freed}.")
+        self._done()
+
+    def _sure(self, model: Model) -> bool:
+        what = f"Delete {gib(model.on_disk)} of {model.name} from this machine?"
+        if model.hub_id is None:
+            what = f"Take {model.name} off this list? Its folder stays."
+        answer = QMessageBox.question(self, "Remove", what)
+        return bool(answer == QMessageBox.StandardButton.Yes)
+
+    def _add_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder with a Sa2VA checkpoint")
+        if folder:
+            self._add(folder)
+
+    def _add_hub(self) -> None:
+        hub_id, good = QInputDialog.getText(self, "Add Hub id", "Owner and name, as owner/name:")
+        if good and hub_id.strip():
+            self._add(hub_id.strip())
+
+    def _add(self, where: str) -> None:
+        suggested = where.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
+        name, good = QInputDialog.getText(self, "Name", "What to call it:", text=suggested)
+        if good:
+            self.add(name, where)
+
+    def add(self, name: str, where: str) -> None:
+        """Put a folder or Hub id on the list; what is wrong with it is said in the window."""
+        from napari_sa2va.zoo.manager import add_model
+
+        try:
+            added = add_model(name, where)
+        except Sa2VAError as error:
+            self.state.setText(str(error))
+            return
+        self.state.setText(f"{added.name} is on the list.")
+        self._done()
+
+    def _done(self) -> None:
+        self._show_buttons()
+        self.changed.emit()
+        self.refresh()
+
+    def _on_not_looked(self, error: Exception) -> None:
+        self.about.setText(str(error) or repr(error))
+
+
+def _look(device: str) -> tuple[tuple[Model, ...], Device]:
+    from napari_sa2va.engine.imports import uncollected
+    from napari_sa2va.model.linker import load_torch_libraries
+
+    with uncollected():
+        load_torch_libraries()  # beside an open canvas torch must not come in another way
+        from napari_sa2va.zoo.machine import device_named
+        from napari_sa2va.zoo.shelf import models
+
+        place = device_named(device)
+    return models(place), place
+
+
+def _get(name: str, tell: Any, stop: threading.Event) -> None:
+    from napari_sa2va.zoo.manager import get_model
+
+    get_model(name, tell, stop.is_set)
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setAutoDefault(False)
+    return button
