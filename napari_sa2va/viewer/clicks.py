@@ -8,7 +8,7 @@ import numpy as np
 from psygnal import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -160,3 +160,40 @@ def _keys(event: Any) -> set[str]:
 
 def _distance(one: Any, other: Any) -> float:
     return float(np.linalg.norm(np.asarray(one, dtype=float)[:2] - np.asarray(other)[:2]))
+
+
+class CanvasUndo:
+    """napari's undo key, lent to something else while that is under way.
+
+    Who clicks and presses Ctrl+Z means the click, not what was done to the labels before.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Each of its layers has keys of its own.
+    undo : callable
+        What the key does meanwhile.
+    """
+
+    key: Final = "Control-Z"
+
+    def __init__(self, viewer: Any, undo: Callable[[], object]) -> None:
+        self._viewer = viewer
+        self._undo = undo
+        self._lent: list[Any] = []
+
+    def take(self) -> None:
+        """Take the key of the layers that are there."""
+        for layer in self._viewer.layers:
+            if layer not in self._lent:
+                layer.bind_key(self.key, self._act, overwrite=True)
+                self._lent.append(layer)
+
+    def give_back(self) -> None:
+        """Let the layers have their key again."""
+        for layer in self._lent:
+            layer.bind_key(self.key, None)
+        self._lent = []
+
+    def _act(self, _: Any) -> None:
+        self._undo()

@@ -27,6 +27,7 @@ _SYMBOLS: Final = {True: "disc", False: "x"}
 _BOX_COLOUR: Final = "#ffe600"
 # In pixels of the screen.
 _CLICK, _DOT, _DOT_DISTANCE = 13.0, 3.5, 5.0
+_RIM: Final = 0.15  # of the size
 _MOST_DOTS: Final = 400
 
 
@@ -63,7 +64,7 @@ class PromptLayer:
             np.zeros((0, ndim)),
             ndim=ndim,
             name="Correction · marks",
-            border_width=0.15,
+            border_width=_RIM,
             border_color="white",
             canvas_size_limits=(_DOT, _CLICK),
             metadata={METADATA: {"kind": KIND}},
@@ -99,12 +100,13 @@ class PromptLayer:
         lie_on(layer, placement)
         if not layer.visible:
             layer.visible = True
-        _fill(layer, on_layer(placement, places), colours, symbols, sizes)
+        rims = [_RIM * (size > _DOT / pixel) for size in sizes]  # dots would be all rim
+        _fill(layer, on_layer(placement, places), colours, symbols, sizes, rims)
 
     def clear(self) -> None:
         """Show no marks; the layer stays."""
         if (layer := self.layer) is not None and len(layer.data):
-            _fill(layer, np.zeros((0, layer.ndim)), [], [], [])
+            _fill(layer, np.zeros((0, layer.ndim)), [], [], [], [])
 
     def hide(self) -> None:
         """Show no marks for a long time."""
@@ -119,6 +121,7 @@ def _fill(
     colours: list[str],
     symbols: list[str],
     sizes: list[float],
+    rims: list[float],
 ) -> None:
     # One event for all: napari would measure the scene and draw for each.
     with layer.events.blocker_all():
@@ -127,6 +130,7 @@ def _fill(
             layer.face_color = colours
             layer.symbol = symbols
             layer.size = sizes
+            layer.border_width = rims
         layer.selected_data = set()
     layer.refresh(extent=False, thumbnail=False, highlight=False)
 

@@ -14,7 +14,7 @@ from superqt.utils import qdebounced
 from napari_sa2va.annotation.prompts import Click, Scribble, box_around, is_in
 from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.viewer import snapshot
-from napari_sa2va.viewer.clicks import CanvasClicks
+from napari_sa2va.viewer.clicks import CanvasClicks, CanvasUndo
 from napari_sa2va.viewer.correction import accept
 from napari_sa2va.viewer.pointing import in_frame, label_at, plane_shown
 from napari_sa2va.viewer.preview import PreviewLayer, to_top
@@ -90,7 +90,7 @@ class Correcting:
         self.last: Accepted | None = None
         self._viewer, self._results, self._runner = viewer, results, runner
         self._asked = WeakMethod(asked)
-        self._clicks = CanvasClicks(viewer)
+        self._clicks, self._undo_key = CanvasClicks(viewer), CanvasUndo(viewer, self.undo_click)
         self._preview, self._prompts = PreviewLayer(viewer), PromptLayer(viewer)
         self._objects: LabelObjects | None = None
         self._open: OpenCorrection | None = None
@@ -353,6 +353,7 @@ class Correcting:
                 to_top(self._viewer, layer)
         self._open, self._thrown, self._accept_soon = opened, None, False
         self._order = tuple(self._viewer.dims.order)
+        self._undo_key.take()
         opened.marks.add(mark)
         self._prompts.show(opened.place.placement, opened.marks.given)
         self.refining.want(opened)
@@ -460,6 +461,7 @@ class Correcting:
             return
         self.turn(True)
         self._open = opened
+        self._undo_key.take()
         self._prompts.show(opened.place.placement, opened.marks.given)
         self.refining.want(opened)
         self._show()
@@ -507,6 +509,8 @@ class Correcting:
 
     def _close(self) -> None:
         self._open, self._accept_soon, self._blocked = None, False, 0
+        self._positive = True  # what begins with what it is not, has no beginning
+        self._undo_key.give_back()
         self.refining.drop()
         self._prompts.clear()
         self._preview.clear()

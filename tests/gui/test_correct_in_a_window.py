@@ -130,7 +130,12 @@ def test_clicks_and_keys_on_the_canvas_make_an_object(hands: Hands) -> None:
     assert painted.any()
     assert hands.labels.features["phrase"][1] == "my cell"
     assert not hands.it._preview.layer.data.any()
+    # While marks are open, napari's undo key takes them back, and the labels after that.
     hands.viewer.layers.selection.active = hands.labels
+    hands.click(OTHER)
+    hands.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert not hands.it.state.open
+    assert np.array_equal(hands.labels.data == 1, painted)
     hands.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert not hands.labels.data.any()
 
