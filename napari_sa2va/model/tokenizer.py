@@ -6,9 +6,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
 
 from napari_sa2va.errors import CheckpointError
+from napari_sa2va.model.config import read_json
 from napari_sa2va.model.prompts import IMAGE, SEG, template_signs
 from napari_sa2va.model.shards import AGAIN
 
@@ -33,7 +35,8 @@ class Tokenizer:
     Parameters
     ----------
     folder : Path
-        Holds ``tokenizer.json`` and, for the special tokens, ``tokenizer_config.json``.
+        Holds ``tokenizer.json``, or SentencePiece's ``tokenizer.model``; and, for the special
+        tokens, ``tokenizer_config.json``.
     signs : Signs, optional
         What the family writes into prompts; by default InternVL's with a Qwen2.
 
@@ -53,16 +56,24 @@ class Tokenizer:
     def __init__(self, folder: Path, signs: Signs | None = None) -> None:
         signs = template_signs("qwen_chat") if signs is None else signs
         path = folder / "tokenizer.json"
-        if not path.is_file():
+        pieces = folder / "tokenizer.model"
+        settings = _settings(folder / "tokenizer_config.json")
+        named = {key: settings[key] for key in _SPECIAL_KEYS if settings.get(key) is not None}
+        # A token is stored as its text, or as a dictionary with its text in it.
+        named = {k: v["content"] if isinstance(v, dict) else v for k, v in named.items()}
+        if path.is_file():
+            try:
+                self._tokenizer: Any = _Fast(tokenizer_file=str(path), **named)
+                model = json.loads(path.read_text(encoding="utf-8"))["model"]
+            except Exception as error:  # the Rust library raises bare Exceptions
+                raise CheckpointError(f"{path} cannot be read ({error}). {AGAIN}") from error
+        elif pieces.is_file():
+            path, model = pieces, {}
+            self._tokenizer = _from_pieces(pieces, settings, named)
+        else:
             raise CheckpointError(
                 f"{folder} has no tokenizer.json, so the model cannot read. {AGAIN}"
             )
-        settings = _special_tokens(folder / "tokenizer_config.json")
-        try:
-            self._tokenizer: Any = _Fast(tokenizer_file=str(path), **settings)
-            model = json.loads(path.read_text(encoding="utf-8"))["model"]
-        except Exception as error:  # the Rust library raises bare Exceptions
-            raise CheckpointError(f"{path} cannot be read ({error}). {AGAIN}") from error
         vocabulary: dict[str, int] = self._tokenizer.get_vocab()
         needed = (SEG, signs.visual, signs.image_end, *signs.others)
         lacking = [token for token in needed if token not in vocabulary]
@@ -159,31 +170,50 @@ class Tokenizer:
 def _chat_template(folder: Path) -> str | None:
     """Read the chat template, in whichever file the checkpoint has it; None without any."""
     path = folder / "chat_template.jinja"
-    try:
-        if path.is_file():
+    if path.is_file():
+        try:
             return path.read_text(encoding="utf-8")
-        for name in ("chat_template.json", "tokenizer_config.json"):
-            path = folder / name
-            if path.is_file():
-                template = json.loads(path.read_text(encoding="utf-8")).get("chat_template")
-                if isinstance(template, str):
-                    return template
-    except (OSError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}). {AGAIN}") from error
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path} cannot be read ({error}). {AGAIN}") from error
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        template = _settings(folder / name).get("chat_template")
+        if isinstance(template, str):
+            return template
     return None
 
 
-def _special_tokens(path: Path) -> dict[str, Any]:
-    """Read which tokens mean beginning, end and padding; a missing file means none are named."""
-    if not path.is_file():
-        return {}
+def _settings(path: Path) -> dict[str, Any]:
+    """Read ``tokenizer_config.json``; a missing file says nothing."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        named = {key: values[key] for key in _SPECIAL_KEYS if values.get(key) is not None}
-    except (OSError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}). {AGAIN}") from error
-    # A token is stored as its text, or as a dictionary with its text in it.
-    return {k: v["content"] if isinstance(v, dict) else v for k, v in named.items()}
+        return read_json(path)
+    except FileNotFoundError:
+        return {}
+
+
+def _from_pieces(path: Path, settings: dict[str, Any], named: dict[str, str]) -> Any:
+    """Build the tokenizer of a SentencePiece file."""
+    from napari_sa2va.model.sentencepiece_file import build_tokenizer, read_model
+
+    model = read_model(path)
+    try:
+        added = {
+            int(index): AddedToken(
+                token["content"],
+                lstrip=bool(token.get("lstrip")),
+                rstrip=bool(token.get("rstrip")),
+                normalized=bool(token.get("normalized")),
+                special=True,
+            )
+            for index, token in settings.get("added_tokens_decoder", {}).items()
+        }
+        # InternLM2's tokenizer puts it in front unless it is told not to.
+        begin = named.get("bos_token") if settings.get("add_bos_token", True) else None
+        backend = build_tokenizer(model, added, begin)
+        return _Fast(tokenizer_object=backend, **named)
+    except Exception as error:  # the Rust library raises bare Exceptions
+        raise CheckpointError(
+            f"{path} and tokenizer_config.json do not belong together ({error}). {AGAIN}"
+        ) from error
 
 
 class Detokenizer:

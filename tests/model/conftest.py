@@ -19,6 +19,8 @@ from napari_sa2va.model.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from napari_sa2va.model.config import Sam2Config
+
 
 def _golden() -> ModuleType:
     """Import golden.py beside this file: test folders are no packages."""
@@ -47,11 +49,10 @@ def internvl(internvl_folder: Path) -> Sa2VA:
 
 
 @pytest.fixture(scope="session")
-def small() -> Sa2VA:
-    """A model with a SAM2 so small that many frames take no time; its weights are random."""
-    config = Sa2VAConfig.from_folder(golden.GOLDEN / "internvl")
-    sam2 = replace(
-        config.sam2,
+def small_sam2() -> Sam2Config:
+    """Sizes of a SAM2 so small that many frames take no time."""
+    return replace(
+        Sa2VAConfig.from_folder(golden.GOLDEN / "internvl").sam2,
         image_size=64,
         d_model=32,
         memory_layers=1,
@@ -60,9 +61,15 @@ def small() -> Sa2VA:
         decoder_feedforward=32,
         decoder_iou_hidden=16,
     )
+
+
+@pytest.fixture(scope="session")
+def small(small_sam2: Sam2Config) -> Sa2VA:
+    """A model with such a SAM2; its weights are random."""
+    config = Sa2VAConfig.from_folder(golden.GOLDEN / "internvl")
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        network = Sa2VANetwork(replace(config, sam2=sam2)).eval().requires_grad_(False)
+        network = Sa2VANetwork(replace(config, sam2=small_sam2)).eval().requires_grad_(False)
     return Sa2VA(network, Tokenizer(golden.GOLDEN / "internvl"))
 
 
