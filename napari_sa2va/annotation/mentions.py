@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 # Not in "me@3d.org", nor in "@3d": a label stands on its own.
 _MENTION: Final = re.compile(r"(?<![\w@.])@(\d+)(?!\w)")
-_REGION: Final = re.compile(r"\bregion\s?(\d+)\b", re.IGNORECASE)
+# As Sa2VA's training data write it: "region 2 of the brain" is not meant.
+_REGION: Final = re.compile(r"\bregion(\d+)\b", re.IGNORECASE)
 _MOST_LISTED: Final = 12
 
 

@@ -38,5 +38,5 @@ def test_labels_and_numbers_of_regions_do_not_mix() -> None:
 
 
 def test_regions_are_counted() -> None:
-    assert regions_counted("Compare Region2 with region1 and region 3.") == 3
-    assert regions_counted("Which regional difference, which regions?") == 0
+    assert regions_counted("Compare Region2 with region1 and the region3.") == 3
+    assert regions_counted("Which regions, and what is in region 2 of the brain?") == 0
