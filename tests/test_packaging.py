@@ -58,7 +58,8 @@ def test_the_manifest_offers_widget_menu_samples_and_reader() -> None:
     items = contributions.menus["napari/layers/segment"]
     assert [getattr(item, "command", None) for item in items] == ["napari-sa2va.open"]
     assert [s.key for s in contributions.sample_data or []] == ["cells", "movie", "z_stack"]
-    (reader,) = contributions.readers or []
+    readers = {reader.command: reader for reader in contributions.readers or []}
+    reader = readers["napari-sa2va.read_movie"]
     assert set(reader.filename_patterns) == {f"*{suffix}" for suffix in MOVIE_SUFFIXES}
     assert not contributions.keybindings  # napari 0.9 ignores them
 
