@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_sa2va.annotation.records import STATUSES
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.viewer.descriptions import entries_for
 from napari_sa2va.viewer.entries import Entry, Spot, joined
 from napari_sa2va.viewer.parts import Piece, connected_parts
 
@@ -132,6 +135,32 @@ def split(objects: LabelObjects, label: int) -> list[int]:
             for piece in part:
                 step.paint(piece.plane, piece.box, piece.inside, number)
             step.add(_part_of(entry, part, number))
+    return labels
+
+
+def adopt(objects: LabelObjects) -> list[int]:
+    """Give rows to labels of the plane in view that have none: painted, or from elsewhere.
+
+    Returns
+    -------
+    list of int
+        Their labels.
+
+    Raises
+    ------
+    InvalidInput
+        All have rows, or the view shows no single plane.
+    """
+    if objects.view is None:
+        raise InvalidInput("Show a plane of the labels in 2-D first: its labels get rows.")
+    there = {row.label for row in objects.rows()}
+    index = tuple(slice(None) if at is None else at for at in objects.view)
+    labels = [n for n in np.unique(objects.labels.data[index]).tolist() if n and n not in there]
+    if not labels:
+        raise InvalidInput("All labels in this plane have rows.")
+    with objects.step("adopt", f"Add {named(labels)} to the table", labels=labels) as step:
+        for entry in entries_for(objects, labels, objects.view):
+            step.add(entry)
     return labels
 
 

@@ -37,7 +37,10 @@ NAMES: Final = (
     "merge",
     "split",
     "delete",
+    "delete_rejected",
+    "adopt",
     "recolour",
+    "layer_colour",
     "go_to",
     "review",
     "review_next",
@@ -175,13 +178,17 @@ class ObjectActions(QObject):
 
     def rename(self) -> None:
         """Write the phrase of the first chosen object, in the table."""
-        if labels := self._chosen():
-            self._table.write(labels[0], Column.PHRASE)
+        self._write(Column.PHRASE)
 
     def note(self) -> None:
         """Write a note on the first chosen object, in the table."""
-        if labels := self._chosen():
-            self._table.write(labels[0], Column.NOTE)
+        self._write(Column.NOTE)
+
+    def _write(self, column: Column) -> None:
+        if not self._table.isVisible():
+            self._tell("Unfold Objects in the dock to write there.", "info")
+        elif labels := self._chosen():
+            self._table.write(labels[0], column)
 
     def take_text(self, label: int, field: str, text: str) -> None:
         """Take what was written in the table."""
@@ -204,7 +211,7 @@ class ObjectActions(QObject):
         if colour.isValid():
             self._do(lambda objects: object_actions.recolour(objects, labels, colour.name()))
 
-    def take_colour_back(self) -> None:
+    def layer_colour(self) -> None:
         """Give the chosen objects the layer's colours."""
         if labels := self._chosen():
             self._do(lambda objects: object_actions.recolour(objects, labels, ""))
@@ -236,6 +243,12 @@ class ObjectActions(QObject):
         labels = [] if self.objects is None else object_actions.rejected(self.objects)
         if labels:
             self._do(lambda objects: object_actions.delete(objects, labels))
+        else:
+            self._tell("There are no rejected objects to delete.", "info")
+
+    def adopt(self) -> None:
+        """Give the labels of the plane in view that have no row one each."""
+        self._do(object_actions.adopt)
 
     # --- helpers ---
 

@@ -26,7 +26,7 @@ _ITEMS: Final = (
     ("note", "Note", 1),
     ("lock", "Lock", 1),
     ("recolour", "Colour…", 1),
-    ("take_colour_back", "The layer's colour", 1),
+    ("layer_colour", "The layer's colour", 1),
     None,
     ("merge", "Merge", 2),
     ("split", "Split into connected parts", 1),
@@ -34,6 +34,8 @@ _ITEMS: Final = (
     None,
     ("delete", "Delete", 1),
     ("delete_rejected", "Delete rejected", 0),
+    None,
+    ("adopt", "Add labels without a row", 0),
 )
 
 
@@ -62,13 +64,15 @@ class ObjectsMenu(QMenu):
                 text = "Unlock"
             elif name == "merge" and len(picked) > 1:
                 text = f"Merge into {chosen[0]}"
-            elif name == "take_colour_back":
+            elif name == "layer_colour":
                 enabled = any(row.color for row in picked)
             elif name == "delete_rejected":
                 count = 0 if objects is None else len(rejected(objects))
                 text, enabled = f"Delete rejected ({count})", count > 0
+            elif name == "adopt":
+                enabled = objects is not None
             # After a tab Qt writes a key and binds none: the dock has bound it.
-            key = "" if name in ("take_colour_back", "delete_rejected") else shown(name)
+            key = shown(name)
             action = self.addAction(f"{text}\t{key}" if key else text)
             action.setObjectName(name)
             action.setEnabled(enabled)

@@ -138,8 +138,9 @@ class ObjectsPanel(QWidget):
             button.setEnabled(bool(text))
             button.setToolTip(with_key(f"{title}: {text}" if text else f"Nothing to {name}", name))
         there = objects is not None and self.model.rowCount() > 0
-        for button in (self.accept, self.reject, self.describe, self.start, self.more):
+        for button in (self.accept, self.reject, self.describe, self.start):
             button.setEnabled(there)
+        self.more.setEnabled(objects is not None)
 
     def _on_click(self, index: Any) -> None:
         """Go to the object, or from a click on its planes to the next flagged one."""

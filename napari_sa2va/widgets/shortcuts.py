@@ -60,7 +60,10 @@ SHORTCUTS: Final = {
         Shortcut("merge", "Shift+M", "Merge the objects"),
         Shortcut("split", "Shift+S", "Split into connected parts"),
         Shortcut("recolour", "Shift+C", "Choose the object's colour"),
+        Shortcut("layer_colour", "Alt+K", "Give the object the layer's colour"),
         Shortcut("delete", "Shift+X", "Delete the objects"),
+        Shortcut("delete_rejected", "Alt+X", "Delete rejected objects"),
+        Shortcut("adopt", "Alt+A", "Add labels without a row to the table"),
         # Corrections: adjust, keep; digits go on where napari's tools end.
         Shortcut("correct", "J", "Correct (adjust) objects on the canvas"),
         Shortcut("positive", "8", "Correct: clicks belong to the object"),

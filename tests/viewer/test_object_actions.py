@@ -196,6 +196,23 @@ def test_objects_of_planes_along_other_axes_do_not_merge() -> None:
         actions.merge(objects, [1, 2])
 
 
+def test_labels_without_a_row_get_one(stack: LabelObjects) -> None:
+    stack.labels.data[1:3, 4, 4:8] = 20
+    stack.labels.data[2, 5, 0:2] = 21
+    stack.viewer.dims.set_current_step(0, 1)
+    there_and_back(stack, lambda: actions.adopt(stack))
+    new = rows(stack)[20]
+    assert (new.area, new.frames, new.author, new.phrase) == (4, 2, "user", "")
+    assert 21 not in rows(stack)  # not in this plane
+    assert stack.undo_text == "Add 20 to the table"
+    with pytest.raises(InvalidInput, match="All labels in this plane"):
+        actions.adopt(stack)
+    actions.rename(stack, [20], "mine")
+    stack.viewer.dims.ndisplay = 3
+    with pytest.raises(InvalidInput, match="in 2-D"):
+        actions.adopt(stack)
+
+
 def test_rejected_ones_that_are_not_locked(flat: LabelObjects) -> None:
     actions.set_status(flat, [1, 2, 4], "rejected")
     actions.set_locked(flat, [2], True)

@@ -321,11 +321,31 @@ def test_a_colour_is_chosen_shown_and_taken_back(
     objects.undo()
     np.testing.assert_array_equal(objects.labels.get_color(2), before)
     objects.redo()
-    panel.actions.take_colour_back()
+    panel.actions.layer_colour()
     np.testing.assert_array_equal(objects.labels.get_color(2), before)
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor())  # cancelled
     panel.actions.recolour()
     assert rows(objects)[2].color == ""
+
+
+def test_labels_of_others_get_rows(panel: ObjectsPanel, objects: LabelObjects) -> None:
+    objects.labels.data[50:54, 2:6] = 30
+    objects.labels.refresh()
+    assert 30 not in rows(objects)
+    panel.actions.adopt()
+    assert shown(panel, Column.LABEL) == ["1", "2", "3", "4", "30"]
+    assert (rows(objects)[30].area, rows(objects)[30].author) == (16, "user")
+    panel.actions.adopt()
+    assert panel.said[-1].text == "All labels in this plane have rows."
+    panel.actions.delete_rejected()
+    assert "no rejected objects" in panel.said[-1].text
+
+
+def test_writing_in_a_folded_table_is_refused(panel: ObjectsPanel) -> None:
+    select(panel, 2)
+    panel.hide()
+    panel.actions.rename()
+    assert "Unfold Objects" in panel.said[-1].text and not panel.table.editing
 
 
 def test_the_menu_offers_what_can_be_done(panel: ObjectsPanel, objects: LabelObjects) -> None:
@@ -336,8 +356,8 @@ def test_the_menu_offers_what_can_be_done(panel: ObjectsPanel, objects: LabelObj
 
     select(panel, 1)
     assert offered()["merge"] == ("Merge\tShift+M", False)
-    assert offered()["delete_rejected"] == ("Delete rejected (0)", False)
-    assert offered()["take_colour_back"][1] is False
+    assert offered()["delete_rejected"] == ("Delete rejected (0)\tAlt+X", False)
+    assert offered()["layer_colour"][1] is False
     assert offered()["lock"] == ("Lock\tShift+K", True)
     panel.actions.lock()
     assert offered()["lock"] == ("Unlock\tShift+K", True)
@@ -345,7 +365,7 @@ def test_the_menu_offers_what_can_be_done(panel: ObjectsPanel, objects: LabelObj
     panel.actions.reject()
     assert offered()["merge"] == ("Merge into 2\tShift+M", True)
     (act,) = (one for one in panel.menu.actions() if one.objectName() == "delete_rejected")
-    assert act.text() == "Delete rejected (1)"  # the other is locked
+    assert act.text() == "Delete rejected (1)\tAlt+X"  # the other is locked
     act.trigger()
     assert sorted(rows(objects)) == [1, 3, 4]
     panel.show_objects(None)
