@@ -124,7 +124,7 @@ def mask_in_frame(
 def _nearest(start: int, stop: int, factor: float) -> NDArray[np.intp]:
     """Return the pixels of the layer in which the centres of those of the frame lie."""
     centres = (np.arange(start, stop) + 0.5) * factor
-    return np.floor(centres).astype(np.intp)
+    return np.asarray(np.floor(centres).astype(np.intp))
 
 
 def label_at(objects: LabelObjects, placement: Placement, point: Point) -> int:

@@ -141,6 +141,12 @@ class PreviewLayer:
             layer.data[:] = 0
             layer.refresh(extent=False, thumbnail=False, highlight=False)
 
+    def hide(self) -> None:
+        """Show nothing for a long time."""
+        self.clear()
+        if (layer := self.layer) is not None:
+            layer.visible = False
+
     def _make_room(self, layer: Labels, placement: Placement, box: Box) -> None:
         """Let the layer cover a box of the plane, with room for the next change.
 

@@ -83,11 +83,13 @@ class PromptLayer:
         boxes = [mark for mark in marks if isinstance(mark, Box)]
         for mark in marks:
             if isinstance(mark, Scribble) or (isinstance(mark, Box) and mark is boxes[-1]):
-                lines = mark.path if isinstance(mark, Scribble) else _corners(mark)
-                dots = dotted(lines, _DOT_DISTANCE / pixel)
+                if isinstance(mark, Box):
+                    path, colour = _corners(mark), _BOX_COLOUR
+                else:
+                    path, colour = list(mark.path), _COLOURS[mark.positive]
+                dots = dotted(path, _DOT_DISTANCE / pixel)
                 places += dots
-                stroke = isinstance(mark, Scribble)
-                colours += [_COLOURS[mark.positive] if stroke else _BOX_COLOUR] * len(dots)
+                colours += [colour] * len(dots)
                 symbols += ["disc"] * len(dots)
                 sizes += [_DOT / pixel] * len(dots)
         for mark in marks:

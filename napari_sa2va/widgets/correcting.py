@@ -11,15 +11,14 @@ import numpy as np
 from psygnal import Signal
 from superqt.utils import qdebounced
 
-from napari_sa2va.annotation.prompts import Click, Scribble, box_around, is_in
 from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.viewer import snapshot
-from napari_sa2va.viewer.clicks import CanvasClicks, CanvasUndo
+from napari_sa2va.viewer.clicks import CanvasClicks
 from napari_sa2va.viewer.correction import accept
 from napari_sa2va.viewer.pointing import in_frame, label_at, plane_shown
-from napari_sa2va.viewer.preview import PreviewLayer, to_top
-from napari_sa2va.viewer.prompt_layer import PromptLayer
+from napari_sa2va.widgets.correct_drawing import CorrectDrawing
 from napari_sa2va.widgets.correct_state import CorrectState, hint
+from napari_sa2va.widgets.marking import click_at, outside, plane_name, stroke_along
 from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.open_correction import OpenCorrection
 from napari_sa2va.widgets.propagation import propagation
@@ -28,20 +27,18 @@ from napari_sa2va.widgets.refining import Refining
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari_sa2va.annotation.prompts import Mark, Point
+    from napari_sa2va.annotation.prompts import Mark
     from napari_sa2va.engine import Runner
     from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.model.track_state import Direction
     from napari_sa2va.viewer.clicks import Drag
     from napari_sa2va.viewer.objects import LabelObjects
-    from napari_sa2va.viewer.placement import Placement
     from napari_sa2va.viewer.results import Results
     from napari_sa2va.widgets.asked import Asked
     from napari_sa2va.widgets.open_correction import Found
     from napari_sa2va.widgets.propagation import Propagation
 
 _LOOK_AHEAD_MILLISECONDS: Final = 300
-_NEW_COLOUR: Final = (0.3, 0.8, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +87,8 @@ class Correcting:
         self.last: Accepted | None = None
         self._viewer, self._results, self._runner = viewer, results, runner
         self._asked = WeakMethod(asked)
-        self._clicks, self._undo_key = CanvasClicks(viewer), CanvasUndo(viewer, self.undo_click)
-        self._preview, self._prompts = PreviewLayer(viewer), PromptLayer(viewer)
+        self.drawing = CorrectDrawing(viewer, self.undo_click)
+        self._clicks = CanvasClicks(viewer)
         self._objects: LabelObjects | None = None
         self._open: OpenCorrection | None = None
         self._thrown: OpenCorrection | None = None
@@ -99,7 +96,7 @@ class Correcting:
         self._new = self._accept_soon = self._warned = self._selecting = False
         self._positive = True
         self._phrase = self._busy = ""
-        self._blocked = 0
+        self._growing: OpenCorrection | None = None
         self._clicks.clicked.connect(self._on_click)
         self._clicks.drawing.connect(self._on_drawing)
         self._clicks.drawn.connect(self._on_drawn)
@@ -150,7 +147,7 @@ class Correcting:
         else:
             self._clicks.on = False
             self.reject()
-            self._prompts.hide()
+            self.drawing.hide()
         self._tell()
 
     def begin_new(self) -> None:
@@ -239,38 +236,34 @@ class Correcting:
         with self._telling():
             opened = self._opened(positive, world)
             if opened is not None:
-                self._add(opened, Click(self._point(opened, world), positive))
+                self._add(opened, click_at(self._viewer, opened, world, positive=positive))
 
     def _on_drawing(self, path: list[Any], negative: bool) -> None:
         """Show a stroke while it grows."""
-        try:
-            opened = self._opened(self._positive and not negative)
-        except Sa2VAError:
-            return  # said when it is drawn
-        if opened is None:
-            return
-        mark = self._stroke(opened, path, negative)
-        if mark is not None:
-            self._prompts.show(opened.place.placement, [*opened.marks.given, mark])
+        if self._growing is None:
+            with suppress(Sa2VAError):  # said when it is drawn
+                self._growing = self._opened(self._says(negative))
+        if self._growing is not None:
+            mark = self._stroke(self._growing, path, negative)
+            self.drawing.show_marks(self._growing, mark)
 
     def _on_drawn(self, path: list[Any], negative: bool) -> None:
+        self._growing = None
         with self._telling():
-            positive = self._clicks.drag == "box" or (self._positive and not negative)
-            opened = self._opened(positive)
-            if opened is None:
-                return
-            mark = self._stroke(opened, path, negative)
-            if mark is None:
-                raise InvalidInput(_outside(opened.asked))
-            self._add(opened, mark)
+            opened = self._opened(self._says(negative))
+            if opened is not None:
+                mark = self._stroke(opened, path, negative)
+                if mark is None:
+                    raise InvalidInput(outside(opened.asked))
+                self._add(opened, mark)
+
+    def _says(self, negative: bool) -> bool:
+        """Whether a drag says what is in the object; a box always does."""
+        return self._clicks.drag == "box" or (self._positive and not negative)
 
     def _stroke(self, opened: OpenCorrection, path: list[Any], negative: bool) -> Mark | None:
-        placement = opened.place.placement
-        points = [in_frame(self._viewer, placement, world) for world in path]
-        if self._clicks.drag == "box":
-            return box_around(points[0], points[-1], placement.frame_shape)
-        inside = tuple(point for point in points if is_in(point, placement.frame_shape))
-        return Scribble(inside, self._positive and not negative) if inside else None
+        drag, positive = self._clicks.drag, self._says(negative)
+        return stroke_along(self._viewer, opened, path, drag, positive=positive)
 
     def use_paint(self) -> None:
         """Take the object's pixels, as somebody painted them, for the object."""
@@ -294,7 +287,7 @@ class Correcting:
         if not opened.marks.given:
             self._close()
             return
-        self._prompts.show(opened.place.placement, opened.marks.given)
+        self.drawing.show_marks(opened)
         self.refining.want(opened)
         self._show()
 
@@ -336,26 +329,16 @@ class Correcting:
             opened.go_on_from(last.opened, last.found)
         return opened
 
-    def _point(self, opened: OpenCorrection, world: Any) -> Point:
-        placement = opened.place.placement
-        point = in_frame(self._viewer, placement, world)
-        if not is_in(point, placement.frame_shape):
-            raise InvalidInput(_outside(opened.asked))
-        return point
-
     def _add(self, opened: OpenCorrection, mark: Mark) -> None:
         if self._warned:
             self._warned = False
             self.told.emit(None)
         if self._open is None:
-            placement = opened.place.placement
-            for layer in (self._preview.prepare(placement), self._prompts.prepare(placement)):
-                to_top(self._viewer, layer)
+            self.drawing.begin(opened.place.placement)
         self._open, self._thrown, self._accept_soon = opened, None, False
         self._order = tuple(self._viewer.dims.order)
-        self._undo_key.take()
         opened.marks.add(mark)
-        self._prompts.show(opened.place.placement, opened.marks.given)
+        self.drawing.show_marks(opened)
         self.refining.want(opened)
         self._tell()
 
@@ -379,17 +362,8 @@ class Correcting:
 
     def _show(self) -> None:
         """Draw the newest proposal."""
-        opened = self._open
-        found = None if opened is None else opened.marks.answer or opened.marks.latest
-        if opened is None or found is None:
-            self._preview.clear()
-        else:
-            change = opened.change(found)
-            self._blocked = change.blocked
-            colour = _NEW_COLOUR
-            if opened.label is not None and opened.objects is not None:
-                colour = tuple(map(float, opened.objects.labels.get_color(opened.label)))
-            self._preview.show(opened.place.placement, change, colour)
+        if self._open is not None:
+            self.drawing.show_proposal(self._open)
         self._tell()
 
     def next_candidate(self) -> None:
@@ -461,8 +435,8 @@ class Correcting:
             return
         self.turn(True)
         self._open = opened
-        self._undo_key.take()
-        self._prompts.show(opened.place.placement, opened.marks.given)
+        self.drawing.begin(opened.place.placement)
+        self.drawing.show_marks(opened)
         self.refining.want(opened)
         self._show()
 
@@ -508,12 +482,10 @@ class Correcting:
         return None
 
     def _close(self) -> None:
-        self._open, self._accept_soon, self._blocked = None, False, 0
+        self._open, self._accept_soon = None, False
         self._positive = True  # what begins with what it is not, has no beginning
-        self._undo_key.give_back()
         self.refining.drop()
-        self._prompts.clear()
-        self._preview.clear()
+        self.drawing.clear()
         self._tell()
 
     # --- the viewer ---
@@ -554,6 +526,8 @@ class Correcting:
         self._tell()
 
     def _on_layer_removed(self, event: Any) -> None:
+        if self._thrown is not None and event.value in self._thrown.asked.images:
+            self._thrown = None
         if self._open is not None and event.value in self._open.asked.images:
             self._close()
             self._warn("The image was deleted, and its correction with it.", "warning")
@@ -597,9 +571,8 @@ class Correcting:
             return
         with suppress(Sa2VAError):  # said at the first click
             asked = self._asked_now()
-            placement = snapshot(self._viewer, asked.images, asked.look_at).placement
-            self._preview.prepare(placement)
-            self._prompts.prepare(placement)
+            place = snapshot(self._viewer, asked.images, asked.look_at)
+            self.drawing.prepare(place.placement)
 
     def _elsewhere(self) -> str:
         """Name the plane of the open correction, where another one is in view."""
@@ -612,7 +585,7 @@ class Correcting:
                     return ""
         except InvalidInput:
             pass  # seen edge-on
-        return _named(placement)
+        return plane_name(placement)
 
     # --- telling ---
 
@@ -630,9 +603,9 @@ class Correcting:
             self._warn(str(error), "warning")
             self._tell()
             if self._open is not None:
-                self._prompts.show(self._open.place.placement, self._open.marks.given)
+                self.drawing.show_marks(self._open)
             else:
-                self._prompts.clear()
+                self.drawing.clear()
 
     def _warn(self, text: str, level: Any, button: str = "", action: Any = None) -> None:
         self._warned = True
@@ -666,30 +639,10 @@ class Correcting:
             name="" if opened is None else opened.name,
             iou=None if found is None else found.mask.iou,
             empty=found is not None and not found.mask.inside.any(),
-            blocked=self._blocked,
+            blocked=self.drawing.blocked,
             accepting=self._accept_soon,
         )
         state = replace(state, text=hint(state))
         if state != self.state:
             self.state = state
             self.state_changed.emit(state)
-
-
-def _outside(asked: Asked) -> str:
-    if isinstance(asked.look_at, str) and asked.look_at == "whole":
-        return "That is outside the image. Click inside."
-    return (
-        "That is outside the part of the image that is looked at. Click inside it, or choose "
-        "“Whole plane” under “Look at”."
-    )
-
-
-def _named(placement: Placement) -> str:
-    """Name the plane of a placement, such as ``"t 5"``."""
-    labels = placement.geometry.axis_labels
-    planes = [
-        f"axis {axis}: {at}" if labels[axis].startswith("-") else f"{labels[axis]} {at}"
-        for axis, at in enumerate(placement.index)
-        if at is not None
-    ]
-    return ", ".join(planes) or "another view"

@@ -114,10 +114,10 @@ def test_clicks_and_keys_on_the_canvas_make_an_object(hands: Hands) -> None:
     hands.click(CELL)
     hands.click(NOTHING, SHIFT)
     assert (hands.it.state.marks, hands.it.state.open) == (2, True)
-    marks = hands.it._prompts.layer
+    marks = hands.it.drawing.marks.layer
     np.testing.assert_allclose(marks.data, [CELL, NOTHING], atol=0.5)
     assert not np.array_equal(*marks.face_color)
-    assert hands.it._preview.layer.data.any()
+    assert hands.it.drawing.preview.layer.data.any()
     assert len(hands.viewer.layers) == before
     hands.press(Qt.Key.Key_Z, SHIFT)
     assert hands.it.state.marks == 1
@@ -129,7 +129,7 @@ def test_clicks_and_keys_on_the_canvas_make_an_object(hands: Hands) -> None:
     painted = hands.labels.data == 1
     assert painted.any()
     assert hands.labels.features["phrase"][1] == "my cell"
-    assert not hands.it._preview.layer.data.any()
+    assert not hands.it.drawing.preview.layer.data.any()
     # While marks are open, napari's undo key takes them back, and the labels after that.
     hands.viewer.layers.selection.active = hands.labels
     hands.click(OTHER)

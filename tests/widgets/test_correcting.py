@@ -153,7 +153,7 @@ class Desk:
         """Where the preview is drawn, in the first image's pixels."""
         shape = self.image.data.shape
         shown = np.zeros(shape, np.uint8)
-        layer = self.it._preview.layer
+        layer = self.it.drawing.preview.layer
         if layer is not None and layer.visible:
             corner = np.round(self.image.world_to_data(layer.data_to_world((0,) * layer.ndim)))
             box = tuple(
@@ -210,7 +210,7 @@ def test_a_click_starts_an_object_that_accept_makes(desk: Desk) -> None:
     assert desk.it.accept()
     assert np.array_equal(desk.labels.data == 1, disk(20, 30))
     assert not desk.preview.any()
-    assert not len(desk.it._prompts.layer.data)
+    assert not len(desk.it.drawing.marks.layer.data)
     row = desk.labels.features.iloc[1]
     assert (row["phrase"], row["model"]) == ("mitosis", "demo")
     desk.objects.undo()
@@ -265,7 +265,7 @@ def test_a_click_can_be_taken_back_without_asking_again(desk: Desk) -> None:
     desk.idle()
     assert len(desk.runner.requests) == 2
     assert np.array_equal(desk.preview > 0, disk(20, 30))
-    assert len(desk.it._prompts.layer.data) == 1
+    assert len(desk.it.drawing.marks.layer.data) == 1
     desk.it.undo_click()
     assert not desk.it.state.open
     assert not desk.preview.any()
@@ -389,7 +389,7 @@ def test_rejected_marks_can_be_brought_back(desk: Desk) -> None:
     assert len(desk.runner.requests) == 1
     desk.it.turn(False)
     assert not desk.it.state.open
-    assert not desk.it._prompts.layer.visible
+    assert not desk.it.drawing.marks.layer.visible
 
 
 def test_accept_waits_for_what_is_computed(desk: Desk) -> None:
@@ -417,7 +417,7 @@ def test_a_box_and_a_scribble(desk: Desk) -> None:
     desk.drag("box", (10, 20), (15, 30), (25, 50))
     assert desk.runner.requests[-1].box == (10, 20, 25, 50)
     assert desk.preview[20, 40]
-    assert len(desk.it._prompts.layer.data) > 4
+    assert len(desk.it.drawing.marks.layer.data) > 4
     desk.drag("scribble", *((20, 52 + n) for n in range(10)), negative=True)
     request = desk.runner.requests[-1]
     assert request.box == (10, 20, 25, 50)
@@ -506,10 +506,10 @@ def test_layers_that_go_take_the_correction_along(desk: Desk) -> None:
     assert not desk.it.state.open
     desk.click(20, 40)
     assert desk.it.state.new
-    for layer in (desk.it._prompts.layer, desk.it._preview.layer):
+    for layer in (desk.it.drawing.marks.layer, desk.it.drawing.preview.layer):
         desk.viewer.layers.remove(layer)
     desk.click(20, 50)
-    assert len(desk.it._prompts.layer.data) == 2
+    assert len(desk.it.drawing.marks.layer.data) == 2
     desk.viewer.layers.remove(desk.image)
     assert "image was deleted" in desk.owner.told
     assert not desk.it.state.open
