@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.actions import Where
     from napari_sa2va.annotation.session import About, Session
     from napari_sa2va.viewer.objects import LabelObjects
+    from napari_sa2va.viewer.unlabelled import Unlabelled
 
 State = Literal["waiting", "saved", "behind"]
 FOLD_SECONDS: Final = 20.0
@@ -84,6 +85,8 @@ class Recorder:
         Returns the images that are looked at, for layers that do not say whose they are.
     folder : Path, optional
         Where the session goes; beside the image, else into the user's folder, if left out.
+    earlier : callable
+        Returns what recorded questions about the image before there was a layer.
     """
 
     changed = Signal()
@@ -100,11 +103,13 @@ class Recorder:
         *,
         images: Callable[[], Sequence[Image]] = tuple,
         folder: Path | None = None,
+        earlier: Callable[[], Unlabelled | None] = lambda: None,
     ) -> None:
         self.objects = objects
         self.turns: list[Turn] = []
         self._viewer = viewer
         self._images = images
+        self._earlier = earlier
         self._folder = folder
         self._session: Session | None = None
         self._folding: Folding | None = None
@@ -165,10 +170,10 @@ class Recorder:
             if time.monotonic() - self._tried > RETRY_SECONDS:
                 self._catch_up()
             return
-        self.about_to_write.emit()
         try:
             if self._session is None:
                 self._begin()
+            self.about_to_write.emit()
             self._append(action)
         except (CannotRecord, OSError) as error:
             self._fall_behind(error)
@@ -211,7 +216,14 @@ class Recorder:
     # --- the session ---
 
     def _begin(self) -> None:
-        """Make a session, in the best place that can be written."""
+        """Go on with the image's session, or make one in the best place that can be written."""
+        before = self._earlier()
+        if before is not None and before.session is not None:
+            session, said, self._turns_from = before.hand_over()
+            self.turns = [*said, *self.turns]
+            self._take(session)
+            before.handed_over.emit(before, self)
+            return
         about = self._about()
         image = about.images[0] if about.images else ImageInfo(about.labels.name)
         name = session_name(Path(image.path).stem or image.name)
@@ -366,12 +378,12 @@ class Recorder:
     def _catch_up(self) -> None:
         """Try to write all as it is now."""
         self._tried = time.monotonic()
-        self.about_to_write.emit()
         try:
             if self._session is not None and not self._session.is_there:
                 self._drop_session()
             if self._session is None:
                 self._begin()
+            self.about_to_write.emit()
             self._append(Action("caught_up", "Record again after the disk had refused"))
         except (CannotRecord, OSError) as error:
             self._fall_behind(error)

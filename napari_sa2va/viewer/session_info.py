@@ -12,7 +12,7 @@ from napari_sa2va.viewer.geometry import LayerGeometry
 from napari_sa2va.viewer.labels import METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari.layers import Labels
 
@@ -78,7 +78,11 @@ def image_info(layer: Image) -> ImageInfo:
 
 
 def _geometry(layer: Any) -> dict[str, Any]:
-    arguments = LayerGeometry.of(layer).layer_arguments()
+    return plain_geometry(LayerGeometry.of(layer).layer_arguments())
+
+
+def plain_geometry(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments that say where a layer lies as JSON has them."""
     return {
         name: [str(part) for part in value] if isinstance(value, tuple) else value.tolist()
         for name, value in arguments.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -9,10 +10,12 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 
 from napari_sa2va.annotation.actions import Action
+from napari_sa2va.annotation.session.pixels import warm_up
 from napari_sa2va.annotation.session.state import ASKED
 from napari_sa2va.viewer.labels import METADATA
 from napari_sa2va.viewer.recorder import Recorder
 from napari_sa2va.viewer.results import results_of
+from napari_sa2va.viewer.unlabelled import Unlabelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from napari_sa2va.annotation import Conversation, Turn
     from napari_sa2va.viewer.objects import LabelObjects
+    from napari_sa2va.viewer.placement import Placement
+
 
 class Sessions:
     """Records all layers of a viewer that hold objects.
@@ -38,6 +43,8 @@ class Sessions:
     """A recording began, ended, or stands otherwise."""
     told = Signal(str, str)
     """A level ("info", "warning", "error") and a sentence."""
+    moved = Signal(object, object)
+    """What an `Unlabelled` had belongs to a `Recorder` now."""
     recalled = Signal(object)
     """A `Recorder` whose session came with a conversation."""
 
@@ -47,6 +54,7 @@ class Sessions:
         self._viewer = viewer
         self._results = results_of(viewer)
         self._recorders: dict[LabelObjects, Recorder] = {}
+        self._unlabelled: list[Unlabelled] = []
         self._held = 0
 
     def hold(self) -> None:
@@ -54,6 +62,8 @@ class Sessions:
         self._held += 1
         if self._held > 1:
             return
+        # The first action is logged sooner: importing what packs labels takes 80 ms.
+        threading.Thread(target=warm_up, name="napari-sa2va session", daemon=True).start()
         for objects in self._results.all:
             self._on_made(objects)
         self._results.made.connect(self._on_made)
@@ -73,6 +83,9 @@ class Sessions:
         recorders, self._recorders = list(self._recorders.values()), {}
         for recorder in recorders:
             recorder.close()
+        unlabelled, self._unlabelled = self._unlabelled, []
+        for before in unlabelled:
+            before.close()
 
     @property
     def recorders(self) -> tuple[Recorder, ...]:
@@ -82,6 +95,27 @@ class Sessions:
     def of(self, objects: LabelObjects | None) -> Recorder | None:
         """Return what records a layer's objects."""
         return None if objects is None else self._recorders.get(objects)
+
+    def unlabelled(self, placement: Placement | None = None) -> Unlabelled | None:
+        """Return what records questions about the images looked at, which have no labels yet.
+
+        Parameters
+        ----------
+        placement : Placement, optional
+            Where labels would go: one is made if there is none.
+        """
+        images = [layer for layer in self.images() if layer in self._viewer.layers]
+        wanted = {layer.unique_id for layer in images}
+        for known in self._unlabelled:
+            if known.images & wanted:
+                return known
+        if not images or placement is None:
+            return None
+        made = Unlabelled(images, placement, self.folder)
+        made.changed.connect(self.changed)
+        made.told.connect(self.told)
+        self._unlabelled.append(made)
+        return made
 
     def tick(self) -> None:
         """Do what can wait: to be called every second or so."""
@@ -94,7 +128,13 @@ class Sessions:
         # A layer that is just being made can be met twice: what came last follows it.
         for other in [other for other in self._recorders if other.labels is objects.labels]:
             self._recorders.pop(other).close()
-        recorder = Recorder(self._viewer, objects, images=lambda: self.images(), folder=self.folder)
+        recorder = Recorder(
+            self._viewer,
+            objects,
+            images=lambda: self.images(),
+            folder=self.folder,
+            earlier=lambda: self._earlier(objects.labels),
+        )
         self._recorders[objects] = recorder
         recorder.changed.connect(self.changed)
         recorder.told.connect(self.told)
@@ -102,6 +142,17 @@ class Sessions:
         if recorder.turns:
             self.recalled.emit(recorder)
         self.changed.emit()
+
+    def _earlier(self, labels: Labels) -> Unlabelled | None:
+        """Return what was recorded about a layer's image before the layer was there."""
+        images = labels.metadata.get(METADATA, {}).get("images", ())
+        shape = tuple(int(n) for n in labels.data.shape)
+        for known in self._unlabelled:
+            if known.fits(images, shape, str(labels.data.dtype)):
+                self._unlabelled.remove(known)
+                known.handed_over.connect(self.moved)
+                return known
+        return None
 
     def _on_removed(self, objects: LabelObjects) -> None:
         recorder = self._recorders.pop(objects, None)
@@ -140,14 +191,14 @@ class Said:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
         self._heard: list[Turn] = []
-        self._whose: list[tuple[Recorder, int]] = []
+        self._whose: list[tuple[Recorder | Unlabelled, int]] = []
 
-    def tell(self, recorder: Recorder | None) -> None:
+    def tell(self, recorder: Recorder | Unlabelled | None) -> None:
         """Give what was said anew, and what is new, to whom it belongs.
 
         Parameters
         ----------
-        recorder : Recorder or None
+        recorder : Recorder, Unlabelled or None
             Whose objects the new turns are about; None to wait until that is known.
         """
         turns = self._conversation.turns
@@ -164,6 +215,12 @@ class Said:
                 recorder.say(place, turn)
                 self._heard.append(turn)
                 self._whose.append((recorder, place))
+
+    def move(self, before: Unlabelled, recorder: Recorder) -> None:
+        """Note that turns belong to a recorder now."""
+        self._whose = [
+            (recorder if whose is before else whose, place) for whose, place in self._whose
+        ]
 
     def recall(self, recorder: Recorder) -> Iterable[Turn]:
         """Go on with the conversation of a session; return the turns to show."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt, QTimer, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 from superqt import QElidingLabel
 
 from napari_sa2va.annotation.session import is_session
@@ -18,6 +18,7 @@ from napari_sa2va.annotation.session.places import (
     recent_sessions,
 )
 from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.viewer import PlaneSnapshot
 from napari_sa2va.viewer.restore import restore
 from napari_sa2va.viewer.sessions import Said, asked, sessions_of
 from napari_sa2va.widgets.messages import Message
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation import Conversation
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.recorder import Recorder
+    from napari_sa2va.viewer.unlabelled import Unlabelled
     from napari_sa2va.widgets.active_run import TurnDone
 
 _TICK_MILLISECONDS: Final = 1000
@@ -65,10 +67,9 @@ class SessionRow(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._said = Said(conversation)
-        self._recorder: Recorder | None = None
+        self._recorder: Recorder | Unlabelled | None = None
         self._open = False
-        self.light = QElidingLabel("●")
-        self.light.setFixedWidth(14)
+        self.light = QLabel("●")
         self.label = QElidingLabel()
         self.label.setElideMode(Qt.TextElideMode.ElideMiddle)
         self.folder = QToolButton()
@@ -76,13 +77,15 @@ class SessionRow(QWidget):
         self.folder.setToolTip("Show the session's folder in the file manager")
         self.folder.setAccessibleName("Show the session's folder")
         self.restore = QToolButton()
-        self.restore.setText("Restore")
+        self.restore.setText("Restore…")
         self.restore.setToolTip("Open an earlier session: image, objects and conversation")
+        # napari's themes draw the arrow over the text.
+        self.restore.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self.restore.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(self.restore)
         self.restore.setMenu(self.menu)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 0, 0, 0)
+        layout.setContentsMargins(8, 0, 6, 2)
         layout.setSpacing(4)
         layout.addWidget(self.light)
         layout.addWidget(self.label, stretch=1)
@@ -103,6 +106,7 @@ class SessionRow(QWidget):
         self.sessions.changed.connect(self._show)
         self.sessions.told.connect(self._on_told)
         self.sessions.recalled.connect(self._recall)
+        self.sessions.moved.connect(self._said.move)
         self._open = True
         for recorder in self.sessions.recorders:  # another dock of this viewer had begun
             self._recall(recorder)
@@ -119,13 +123,16 @@ class SessionRow(QWidget):
         self.sessions.changed.disconnect(self._show)
         self.sessions.told.disconnect(self._on_told)
         self.sessions.recalled.disconnect(self._recall)
+        self.sessions.moved.disconnect(self._said.move)
         if self._recorder is not None:
             self._recorder.about_to_write.disconnect(self._hear)
         self.sessions.release()
 
     def follow(self, objects: LabelObjects | None) -> None:
         """Show how it stands with a layer; what is said from now on is about its objects."""
-        recorder = self.sessions.of(objects)
+        self._take(self.sessions.of(objects) or self.sessions.unlabelled())
+
+    def _take(self, recorder: Recorder | Unlabelled | None) -> None:
         if recorder is self._recorder:
             return
         if self._recorder is not None:
@@ -138,7 +145,17 @@ class SessionRow(QWidget):
 
     def note_turn(self, done: TurnDone) -> None:
         """Keep a question that was answered, whether or not anything was found."""
-        if self._recorder is not None and self._open:
+        if not self._open:
+            return
+        if self._recorder is None:
+            place = done.place
+            self._take(
+                self.sessions.unlabelled(
+                    place.placement if isinstance(place, PlaneSnapshot) else place.first
+                )
+            )
+        if self._recorder is not None:
+            self._said.tell(self._recorder)
             self._recorder.write(asked(done.question, done.answer, done.labels, done.detail))
 
     def offer_crashed(self) -> None:
@@ -187,7 +204,7 @@ class SessionRow(QWidget):
             state, path = recording.state, recording.path
             tip = "" if path is None else str(path)
             if state == "saved" and path is not None:
-                when = time.strftime("%H:%M:%S", time.localtime(recording.when))
+                when = time.strftime("%H:%M", time.localtime(recording.when))
                 text = f"Saved {when} in {path.name}"
                 if path.parent == default_folder():
                     text = f"Saved {when} in {path}"

@@ -44,9 +44,31 @@ def test_a_run_is_on_the_disk_with_its_conversation(
     assert [turn.text for turn in state.turns] == [
         turn.text for turn in dock.controller.conversation.turns
     ]
-    (entry,) = [entry for entry in read_entries(path) if entry.kind == "run"]
-    assert entry.detail["request"] == "ask"
-    assert entry.detail["questions"][0]["phrase"] == "the red disk"
+    entries = {entry.n: entry for entry in read_entries(path)}
+    (run_entry,) = [entry for entry in entries.values() if entry.kind == "run"]
+    detail = entries[run_entry.detail["same_as"]].detail
+    assert detail["request"] == "ask"
+    assert detail["questions"][0]["phrase"] == "the red disk"
+
+
+def test_questions_are_kept_before_there_is_any_label(
+    dock: Sa2VAWidget, run: Callable[..., None], own_folder: Path
+) -> None:
+    dock.ask.mode = "ask"
+    run("What is this?")
+    assert len(dock._viewer.layers) == 1
+    path = only_session(own_folder)
+    assert [turn.text for turn in load(path).turns] == ["What is this?", "There is no such thing."]
+    assert dock.session.label.text().startswith("Saved ")
+    dock.ask.mode = "segment"
+    run("the red disk")
+    assert only_session(own_folder) == path, "the labels go on with the session"
+    state = load(path)
+    np.testing.assert_array_equal(state.labels(), dock.objects.objects.labels.data)
+    assert len(state.turns) == 4
+    assert [turn.text for turn in state.turns] == [
+        turn.text for turn in dock.controller.conversation.turns
+    ]
 
 
 def test_it_comes_back_into_another_window_and_goes_on(

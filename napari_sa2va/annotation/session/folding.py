@@ -36,6 +36,7 @@ class Folding:
         self.about: About | None = None
         self.error: CannotRecord | None = None
         self._session = session
+        self._left = False
         self._seconds = seconds
         self._news = threading.Event()
         self._end = threading.Event()
@@ -59,10 +60,19 @@ class Folding:
         if wait:
             self._thread.join(_PATIENCE)
 
+    def let_go(self) -> None:
+        """End without a last folding, and leave the session to somebody else."""
+        self._left = True
+        self._end.set()
+        self._news.set()
+        self._thread.join(_PATIENCE)
+
     def _run(self) -> None:
         while self._news.wait():
             self._end.wait(self._seconds)
             self._news.clear()
+            if self._left:
+                return
             try:
                 if self._end.is_set():
                     self._session.close(self.about)

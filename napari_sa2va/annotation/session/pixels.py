@@ -37,6 +37,11 @@ class Patch:
     values: NDArray[Any]
 
 
+def warm_up() -> None:
+    """Load what packing needs; safe in any thread."""
+    pack_patch((slice(0, 1),), np.zeros(1, np.uint8))
+
+
 def pack_patch(where: Where, values: NDArray[Any]) -> dict[str, Any]:
     """Return a patch as JSON has it, its values compressed (zstandard, base 64)."""
     from numcodecs.zstd import compress  # type: ignore[import-untyped]  # takes 80 ms to import

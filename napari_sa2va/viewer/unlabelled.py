@@ -1,0 +1,135 @@
+"""The session of an image that has no labels yet: questions and answers alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from psygnal import Signal
+
+from napari_sa2va.annotation.session import (
+    About,
+    CannotRecord,
+    ImageInfo,
+    LabelsInfo,
+    create_session,
+)
+from napari_sa2va.annotation.session.folding import Folding
+from napari_sa2va.annotation.session.places import folders_for, note_recent, session_name
+from napari_sa2va.viewer import recorder as recording
+from napari_sa2va.viewer.recorder import Recording
+from napari_sa2va.viewer.session_info import image_info, plain_geometry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Image
+
+    from napari_sa2va.annotation import Turn
+    from napari_sa2va.annotation.actions import Action
+    from napari_sa2va.annotation.session import Session
+    from napari_sa2va.viewer.placement import Placement
+
+
+class Unlabelled:
+    """Stands in for a `Recorder` until the image has a Labels layer, which goes on with it.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        What was asked about.
+    placement : Placement
+        Where labels would go.
+    folder : Path, optional
+        As of `Recorder`.
+    """
+
+    changed = Signal()
+    told = Signal(str, str)
+    about_to_write = Signal()
+    handed_over = Signal(object, object)
+    """This, and the `Recorder` that goes on with it."""
+
+    def __init__(
+        self, images: Sequence[Image], placement: Placement, folder: Path | None = None
+    ) -> None:
+        self.turns: list[Turn] = []
+        self.recording = Recording()
+        self.images = frozenset(layer.unique_id for layer in images)
+        self.session: Session | None = None
+        self._folding: Folding | None = None
+        self._folder = folder
+        self._turns_from: int | None = None
+        labels = LabelsInfo(
+            f"{images[0].name} · Sa2VA",
+            placement.labels_shape,
+            str(np.dtype(np.int32)),
+            plain_geometry(placement.labels_geometry()),
+        )
+        self._about = About(tuple(map(image_info, images)), labels)
+
+    def fits(self, images: Sequence[str], shape: tuple[int, ...], dtype: str) -> bool:
+        """Whether a Labels layer is the one that was to be."""
+        labels = self._about.labels
+        return bool(self.images & set(images)) and (labels.shape, labels.dtype) == (shape, dtype)
+
+    def say(self, at: int, turn: Turn) -> None:
+        """Note a turn, as `Recorder.say` does."""
+        self.turns[at : at + 1] = [turn]
+        self._turns_from = at if self._turns_from is None else min(at, self._turns_from)
+
+    def write(self, action: Action) -> None:
+        """Write a question and its answer down, as `Recorder.write` does."""
+        try:
+            if self.session is None:
+                self._begin()
+            assert self.session is not None and self._folding is not None
+            at = len(self.turns) if self._turns_from is None else self._turns_from
+            self.session.append(
+                action.kind,
+                action.text,
+                labels=action.labels,
+                turns=(at, self.turns[at:]),
+                detail=action.detail,
+            )
+            self._turns_from = None
+            self._folding.nudge()
+            self.recording = Recording("saved", self.session.path, time.time())
+        except CannotRecord as error:
+            if self.recording.state != "behind":
+                self.told.emit("error", str(error))
+            self._turns_from = 0
+            self.recording = Recording("behind", None, 0.0, str(error))
+        self.changed.emit()
+
+    def hand_over(self) -> tuple[Session, list[Turn], int | None]:
+        """Give the session to a recorder: with it, what was said, and from where on it is new."""
+        assert self.session is not None and self._folding is not None
+        session, folding = self.session, self._folding
+        self.session = self._folding = None
+        folding.let_go()
+        return session, self.turns, self._turns_from
+
+    def close(self) -> None:
+        """End recording; the session stays."""
+        if self._folding is not None:
+            self._folding.close(wait=True)
+        self.session = self._folding = None
+
+    def _begin(self) -> None:
+        image = self._about.images[0] if self._about.images else ImageInfo("image")
+        name = session_name(Path(image.path).stem or image.name)
+        refused: CannotRecord | None = None
+        for folder in [self._folder] if self._folder else folders_for(image.path):
+            try:
+                self.session = create_session(folder, name, self._about)
+            except CannotRecord as error:
+                refused = error
+                continue
+            self._folding = Folding(self.session, recording.FOLD_SECONDS)
+            note_recent(self.session.path)
+            return
+        assert refused is not None
+        raise refused
