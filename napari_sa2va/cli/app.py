@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import napari_sa2va
+from napari_sa2va.cli.batch_command import batch
 from napari_sa2va.cli.common import failures, image_options, parsed, print_json
 from napari_sa2va.cli.describe_command import describe
 from napari_sa2va.cli.exit_codes import ExitCode
@@ -152,6 +153,8 @@ def ask(
 app.command()(describe)
 
 app.command()(export)
+
+app.command()(batch)
 
 
 @app.command()

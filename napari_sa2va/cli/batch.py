@@ -1,0 +1,308 @@
+"""``napari-sa2va batch``: a table of phrases and images, worked off cell by cell.
+
+All questions about an image are asked at once, so that it is looked at once. Label image and table
+are written after each image, the labels first: what a killed run had painted for cells that the
+table still has as waiting is taken out again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_sa2va.annotation.records import ObjectRecord, now
+from napari_sa2va.cli.exit_codes import ExitCode, code_of, overall, unexpected
+from napari_sa2va.cli.images import ImageOptions, open_plane
+from napari_sa2va.cli.results import Reply, Results
+from napari_sa2va.engine import ModelChoice, Request, segment_questions, shared_runner
+from napari_sa2va.errors import InvalidInput, Sa2VAError
+from napari_sa2va.io.atomic import check_folder, replacing
+from napari_sa2va.io.batch_table import (
+    FAILED,
+    FOUND,
+    NOT_FOUND,
+    WAITING,
+    Cell,
+    file_names,
+    read_cells,
+    read_wanted,
+    write_cells,
+    write_matrix,
+)
+from napari_sa2va.io.export import Annotations, export
+from napari_sa2va.io.export.space import space_of
+from napari_sa2va.io.import_tiff import read_label_tiff
+from napari_sa2va.io.pixel_size import PixelSize, read_pixel_size
+from napari_sa2va.io.track_lock import only_one
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_sa2va.cli.display import Display
+
+_LOG: Final = logging.getLogger(__name__)
+CELLS: Final = "batch.csv"
+MATRIX: Final = "matrix.csv"
+_JOB: Final = "batch.json"
+_LOCK: Final = ".lock"
+_HOPELESS: Final = (ExitCode.CHECKPOINT, ExitCode.MEMORY)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """What to do.
+
+    Attributes
+    ----------
+    table : Path
+    output : Path
+        Folder for tables and label images.
+    model : ModelChoice
+    options : ImageOptions
+    restart : bool
+        Whether to ask everything again.
+    """
+
+    table: Path
+    output: Path
+    model: ModelChoice
+    options: ImageOptions
+    restart: bool = False
+
+
+@dataclass(slots=True)
+class Batch:
+    """All cells, in the order of the table, and how it ended."""
+
+    cells: list[Cell]
+    kept: int = 0
+    codes: list[ExitCode] = field(default_factory=list)
+
+    @property
+    def code(self) -> ExitCode:
+        """Exit code of the command."""
+        return overall(self.codes)
+
+
+def run_batch(job: BatchJob, display: Display, cancelled: threading.Event) -> Batch:
+    """Ask all cells that are not answered yet; a failure with one image does not stop the others.
+
+    Raises
+    ------
+    InvalidInput
+        If the table cannot be read, or the folder has another batch or cannot be written.
+    """
+    wanted = read_wanted(job.table)
+    for cell in wanted:
+        segment_questions(cell.phrase)  # says what is wrong with it before hours of work
+    check_folder(job.output)
+    with only_one(job.output / _LOCK):
+        _same_job(job)
+        before = {} if job.restart else read_cells(job.output / CELLS)
+        cells = [_kept(cell, before) for cell in wanted]
+        batch = Batch(cells, sum(cell.is_done for cell in cells))
+        images = list(dict.fromkeys(cell.image for cell in cells))
+        names = file_names(images)
+        _write(job, batch)
+        for image in images:
+            places = [number for number, cell in enumerate(cells) if cell.image == image]
+            asked = [number for number in places if not cells[number].is_done]
+            if not asked:
+                batch.codes += [_code(cells[number]) for number in places]
+                continue
+            display.image(image)
+            code = _image(job, batch, places, asked, names[image], display, cancelled)
+            _write(job, batch)
+            for number in asked:
+                _tell(cells[number], display)
+            batch.codes.append(code)
+            if cancelled.is_set() or code in _HOPELESS:
+                break
+    return batch
+
+
+def _kept(cell: Cell, before: dict[tuple[str, str], Cell]) -> Cell:
+    earlier = before.get((cell.image, cell.phrase))
+    return earlier if earlier is not None and earlier.is_done else cell
+
+
+def _code(cell: Cell) -> ExitCode:
+    return ExitCode.OK if cell.status == FOUND else ExitCode.NOT_FOUND
+
+
+def _image(
+    job: BatchJob,
+    batch: Batch,
+    places: Sequence[int],
+    asked: Sequence[int],
+    name: str,
+    display: Display,
+    cancelled: threading.Event,
+) -> ExitCode:
+    """Ask about one image; its cells in the batch say afterwards what became of them."""
+    cells = batch.cells
+    path = job.table.parent / cells[asked[0]].image
+    done = [cells[number] for number in places if cells[number].is_done]
+    questions = tuple(
+        replace(question, phrase=question.phrase or cells[number].phrase)
+        for number in asked
+        for question in segment_questions(cells[number].phrase)
+    )
+    try:
+        frames = open_plane(path, job.options)
+        results = Results(path.name, frames.shape, questions, read_pixel_size(path))
+        records = _painted_before(job.output / name, done, results)
+        for event in shared_runner().run(Request(job.model, frames, questions), cancelled):
+            display.event(event)
+            results.add(event)
+        complete = [reply for reply in results.replies if reply.complete]
+        answered = dict(zip(asked, complete, strict=False))
+        _erase(results, answered)
+        _write_labels(job.output / name, path, results, records, answered)
+    except Sa2VAError as error:
+        _LOG.warning("%s: %s: %s", path, type(error).__name__, error)
+        code, message = code_of(error), str(error)
+    except Exception as error:  # a fault of ours with one image; the others may still do
+        _LOG.exception("%s", path)
+        code, message = ExitCode.FAILED, unexpected(error)
+    else:
+        for number, reply in answered.items():
+            cells[number] = _answered(cells[number], reply, results, name)
+        if cancelled.is_set():
+            return ExitCode.CANCELLED
+        found = any(cells[number].status == FOUND for number in places)
+        return ExitCode.OK if found else ExitCode.NOT_FOUND
+    finally:
+        shared_runner().clear_cache()  # nothing is asked about this image again
+    for number in asked:
+        # The next run asks what was not reached, and what failed.
+        status = WAITING if code == ExitCode.CANCELLED else FAILED
+        cells[number] = replace(cells[number], status=status, message=message)
+    return code
+
+
+def _painted_before(path: Path, done: Sequence[Cell], results: Results) -> list[ObjectRecord]:
+    """Take over the labels of cells that were answered earlier, and return their rows."""
+    kept = {label for cell in done for label in cell.labels}
+    if not kept:
+        return []
+    read = read_label_tiff(path)
+    plane = read.plane(())
+    if plane.shape != results.shape:
+        raise InvalidInput(f"{path} has another size than the image now. Start with --restart.")
+    results.labels[...] = np.where(np.isin(plane, list(kept)), plane, 0)
+    return [record for record in read.records if record.label in kept]
+
+
+def _erase(results: Results, answered: dict[int, Reply]) -> None:
+    """Take out the masks of an answer that was cancelled: its cell is asked again."""
+    counted = {label for reply in answered.values() for label in reply.labels}
+    for row in results.objects:
+        if row.label not in counted:
+            results.labels[results.labels == row.label] = 0
+
+
+def _answered(cell: Cell, reply: Reply, results: Results, name: str) -> Cell:
+    labels = tuple(label for label in reply.labels if label)
+    rows = [row for row in results.objects if row.label in labels]
+    scores = [row.score for row in rows if not math.isnan(row.score)]
+    notes = []
+    if reply.unknown_words:
+        notes.append(f"The model was not taught: {', '.join(reply.unknown_words)}.")
+    if reply.cut_off:
+        notes.append("The answer is cut off at the greatest length.")
+    if len(labels) < len(reply.labels):
+        notes.append("Some masks lie wholly under objects of earlier phrases.")
+    model = results.model
+    return replace(
+        cell,
+        status=FOUND if labels else NOT_FOUND,
+        objects=len(labels),
+        labels=labels,
+        score=sum(scores) / len(scores) if scores else None,
+        area_px=sum(row.area_px for row in rows),
+        answer=" ".join(reply.answer.split()),
+        message=" ".join(notes),
+        file=name if labels else "",
+        model=model.name if model else "",
+        weights=model.weights if model else "",
+        created=now(),
+    )
+
+
+def _write_labels(
+    path: Path,
+    image: Path,
+    results: Results,
+    records: Sequence[ObjectRecord],
+    answered: dict[int, Reply],
+) -> None:
+    counted = {label for reply in answered.values() for label in reply.labels}
+    new = [
+        ObjectRecord(
+            row.label,
+            row.phrase,
+            row.answer,
+            row.score,
+            row.iou,
+            float(row.labelled_px),
+            "pixel",
+            row.model,
+            row.created,
+        )
+        for row in results.objects
+        if row.label in counted
+    ]
+    if not new and not records:
+        return
+    size = results.pixel_size or PixelSize(1.0, 1.0)
+    unit = "micrometer" if results.pixel_size else "pixel"
+    space = space_of(("y", "x"), {"scale": tuple(size), "units": (unit, unit)}, 2)
+    export(Annotations(image.stem, results.labels, space, (*records, *new)), "imagej", path)
+
+
+def _same_job(job: BatchJob) -> None:
+    """Note how this batch is asked; refuse to mix answers to other settings into it."""
+    said: dict[str, Any] = {
+        "model": job.model.name,
+        "dtype": job.model.dtype,
+        **{key: list(v) if isinstance(v, tuple) else v for key, v in asdict(job.options).items()},
+    }
+    path = job.output / _JOB
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        before = said
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path} cannot be read ({error}). Choose another --output.") from error
+    if before != said and not job.restart:
+        raise InvalidInput(
+            f"{job.output} has a batch that was asked with another model or other options. Choose "
+            "another --output, or start over with --restart."
+        )
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(said, indent=1), encoding="utf-8")
+
+
+def _write(job: BatchJob, batch: Batch) -> None:
+    write_cells(job.output / CELLS, batch.cells)
+    write_matrix(job.output / MATRIX, batch.cells)
+
+
+def _tell(cell: Cell, display: Display) -> None:
+    score = f", score {cell.score:.2f}" if cell.score is not None else ""
+    found = f"{cell.objects} found{score}" if cell.status == FOUND else cell.status
+    line = f"{cell.image}: {cell.phrase}: {found}"
+    if cell.status == FAILED:
+        display.complain(f"{line}: {cell.message}")
+        return
+    display.say(line)
+    if cell.message:
+        display.warn(f"  {cell.message}")
