@@ -72,6 +72,7 @@ class SessionRow(QWidget):
         self.light = QLabel("●")
         self.label = QElidingLabel()
         self.label.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.label.setMargin(2)
         self.folder = QToolButton()
         self.folder.setText("Show")
         self.folder.setToolTip("Show the session's folder in the file manager")
@@ -204,10 +205,10 @@ class SessionRow(QWidget):
             state, path = recording.state, recording.path
             tip = "" if path is None else str(path)
             if state == "saved" and path is not None:
-                when = time.strftime("%H:%M", time.localtime(recording.when))
-                text = f"Saved {when} in {path.name}"
-                if path.parent == default_folder():
-                    text = f"Saved {when} in {path}"
+                when = time.strftime("%H:%M:%S", time.localtime(recording.when))
+                # A folder that nobody chose is named in full, as far as there is room.
+                text = f"Saved in {path if path.parent == default_folder() else path.name}"
+                tip = f"{tip}\nLast action saved at {when}"
             elif state == "behind":
                 text, tip = "Not saved: the disk refuses", recording.reason
             else:
