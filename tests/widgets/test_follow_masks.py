@@ -16,6 +16,7 @@ from napari_sa2va.viewer.results import results_of
 from napari_sa2va.viewer.stack import stack_snapshot
 from napari_sa2va.widgets.asked import Asked, TrackOptions
 from napari_sa2va.widgets.controller import RunController
+from napari_sa2va.widgets.regions_part import RegionsPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,3 +131,53 @@ def test_what_cannot_be_followed_is_told(controller: Any, viewer: Any) -> None:
     assert not controller.follow(stack, masks, ("",), None, FORWARD, asked)
     assert "Plane 0 is outside the range" in controller.messages[-1].text
     assert not controller.busy
+
+
+# --- regions that are followed
+
+
+@pytest.fixture
+def part(controller: Any, viewer: Any) -> Any:
+    images = (viewer.layers["movie"],)
+    asked = Asked("", "describe", images, "whole", ModelChoice("demo", "cpu"), track=FORWARD)
+    part = RegionsPart(viewer, controller._results, controller, lambda: asked)
+    part.told.connect(controller.messages.append)
+    return part
+
+
+def test_a_painted_region_becomes_an_object_with_a_name(
+    controller: Any, part: Any, viewer: Any, qtbot: Any
+) -> None:
+    part.follow()
+    assert "no layer with regions" in controller.messages[-1].text
+    part.new()
+    part.follow()
+    assert "has no region in the plane in view" in controller.messages[-1].text
+    painted = viewer.layers["movie · regions"]
+    painted.data[2][TRUTH[2, 0]] = 4
+    part.panel.name.setText("mother cell")
+    part.follow()
+    qtbot.waitUntil(lambda: not controller.busy, timeout=90_000)
+    (row,) = controller._results.of(viewer.layers["movie · Sa2VA"]).rows()
+    assert (row.label, row.phrase, row.frames, row.author) == (1, "mother cell", 3, "model")
+    assert part.panel.name.text() == ""
+    assert not painted.data[3:].any()
+
+
+def test_a_label_among_the_results_stays_the_same_object(
+    controller: Any, follow: Any, part: Any, viewer: Any, qtbot: Any
+) -> None:
+    labels = follow({2: (TRUTH[2, 1],)}, ("second",), None, FORWARD)
+    labels.data[2][TRUTH[2, 0]] = 6  # painted by hand
+    labels.selected_label = 6
+    objects = controller._results.of(labels)
+    part.refresh(objects, follows=True)
+    part.panel.which.setCurrentIndex(1)
+    assert part.choice.layer is labels
+    part.follow()
+    qtbot.waitUntil(lambda: not controller.busy, timeout=90_000)
+    assert [(row.label, row.author, row.frames) for row in objects.rows()] == [
+        (1, "model", 3),
+        (6, "user", 3),
+    ]
+    assert overlap(labels.data[4] == 6, TRUTH[4, 0]) > 0.6
