@@ -137,6 +137,10 @@ class Objects(RuleBasedStateMachine):
     def delete(self, number: int) -> None:
         self.act(lambda: actions.delete(self.objects, [self.pick(number)]))
 
+    @rule()
+    def adopt(self) -> None:
+        self.act(lambda: actions.adopt(self.objects))
+
     @precondition(lambda self: self.there)
     @rule(number=picks)
     def undo_object(self, number: int) -> None:
