@@ -98,6 +98,7 @@ class ModelManager(QDialog):
         self.add_folder.clicked.connect(self._add_folder)
         self.add_hub.clicked.connect(self._add_hub)
         self._told.connect(self._on_progress)
+        self.destroyed.connect(self._stop.set)
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self._stop.set)
@@ -157,7 +158,7 @@ class ModelManager(QDialog):
         create_worker(
             _get,
             model.name,
-            self._told.emit,
+            self._told,
             self._stop,
             _connect={"returned": self._on_fetched, "errored": self._on_not_fetched},
         )
@@ -269,8 +270,14 @@ def _look(device: str) -> tuple[tuple[Model, ...], Device]:
     return models(place), place
 
 
-def _get(name: str, tell: Any, stop: threading.Event) -> None:
+def _get(name: str, told: Any, stop: threading.Event) -> None:
     from napari_sa2va.zoo.manager import get_model
+
+    def tell(state: DownloadState) -> None:
+        try:
+            told.emit(state)
+        except RuntimeError:  # the window is gone, and with it who wanted this
+            stop.set()
 
     get_model(name, tell, stop.is_set)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -163,9 +164,7 @@ def test_what_is_not_here_cannot_be_removed(private_cache: Path, tiny_checkpoint
 
 
 def test_an_unsupported_one_is_not_fetched(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = catalogue.Checkpoint(
-        "Old", "lab/old", CATALOGUE[0].family, "", "", 1, "", frozenset(), unsupported="too old"
-    )
+    known = replace(CATALOGUE[1], name="Old", hub_id="lab/old", unsupported="too old")
     monkeypatch.setattr(catalogue, "CATALOGUE", (*CATALOGUE, known))
     with pytest.raises(CheckpointError, match="Old cannot be used: too old"):
         get_model("old", endpoint=hub.address)

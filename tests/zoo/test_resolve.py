@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 import napari_sa2va.zoo.hub as hub_module
 from napari_sa2va.errors import CheckpointError
+from napari_sa2va.zoo import catalogue
 from napari_sa2va.zoo import resolve as resolve_name
+from napari_sa2va.zoo.catalogue import CATALOGUE
 from napari_sa2va.zoo.resolve import is_here, resolve
 
 if TYPE_CHECKING:
@@ -61,9 +64,13 @@ def test_a_catalogue_name_becomes_its_hub_id(name: str, monkeypatch: pytest.Monk
     assert asked == ["ByteDance/Sa2VA-InternVL3-2B"]
 
 
-def test_an_unsupported_checkpoint_is_refused_before_its_download() -> None:
-    with pytest.raises(CheckpointError, match=r"Sa2VA-Qwen3-VL-4B cannot be used: the Qwen-VL"):
-        resolve("ByteDance/Sa2VA-Qwen3-VL-4B")
+def test_an_unsupported_checkpoint_is_refused_before_its_download(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = replace(CATALOGUE[1], name="Old", hub_id="lab/old", unsupported="it is too old")
+    monkeypatch.setattr(catalogue, "CATALOGUE", (*CATALOGUE, old))
+    with pytest.raises(CheckpointError, match="Old cannot be used: it is too old"):
+        resolve("lab/old")
 
 
 def test_what_is_not_here_is_not_here() -> None:
