@@ -10,8 +10,9 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_sa2va.annotation.masks import inner_point
 from napari_sa2va.engine import Runner
-from napari_sa2va.samples import SAMPLE_EXPRESSIONS, cells
+from napari_sa2va.samples import SAMPLE_EXPRESSIONS, cells, movie, movie_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,3 +210,41 @@ def test_the_panel_fits_the_dock(hands: Hands) -> None:
     for button in (panel.accept, panel.reject, panel.undo, panel.positive, panel.scribble):
         text = button.fontMetrics().horizontalAdvance(button.text())
         assert button.width() >= text + 4, button.text()
+
+
+def test_a_corrected_object_is_propagated_and_others_are_left(
+    make_napari_viewer: Any, runner: Runner, qtbot: Any
+) -> None:
+    from napari_sa2va.widgets import Sa2VAWidget
+
+    data, arguments, _ = movie()[0]
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(data[20:25], **arguments)
+    dock = Sa2VAWidget(viewer, runner)
+    viewer.window.add_dock_widget(dock, name="Sa2VA")
+    viewer.dims.set_current_step(0, 2)
+    part = dock.correct
+    part.correcting.turn(True)
+    scene = movie_scenes()[22]
+    for number in (0, 1):
+        row, column = inner_point(scene.masks()[number])
+        world = viewer.layers[0].data_to_world((2, row, column))
+        part.correcting._clicks.clicked.emit(np.asarray(world), False)
+        qtbot.waitUntil(lambda: part.correcting.state.candidates > 0, timeout=WAIT)
+        part.correcting.accept()
+    (labels,) = (one for one in viewer.layers if one.name.endswith("Sa2VA"))
+    before = labels.data.copy()
+    assert dict.fromkeys(np.unique(before)[1:]) == {1: None, 2: None}
+    assert part.panel.propagate_title.text() == "Propagate ■ 2 from this plane"
+    qtbot.mouseClick(part.panel.forward, LEFT)
+    qtbot.waitUntil(lambda: not dock.controller.busy, timeout=WAIT)
+    assert dock.messages.level in ("", "info"), dock.messages.text
+    assert (labels.data == 2).any(axis=(1, 2)).tolist() == [False, False, True, True, True]
+    assert np.array_equal(labels.data == 1, before == 1)
+    here, was = labels.data[2] == 2, before[2] == 2
+    assert (here & was).sum() > 0.8 * (here | was).sum()
+    dock.objects.objects.undo()
+    assert np.array_equal(labels.data, before)
+    part.correcting.close()
+    dock.controller.close()
+    qtbot.waitUntil(lambda: not runner.busy, timeout=WAIT)
