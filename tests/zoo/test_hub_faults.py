@@ -7,7 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 from napari_sa2va.errors import Cancelled, CheckpointError
 from napari_sa2va.zoo.cache import Repository
@@ -19,6 +21,8 @@ from napari_sa2va.zoo.download_errors import (
     NeedsLogin,
     NoConnection,
     NotOnHub,
+    Offline,
+    explained,
 )
 from napari_sa2va.zoo.fit import estimate
 from napari_sa2va.zoo.hub import fetch_files, local_copy
@@ -161,6 +165,25 @@ def test_a_wait_that_the_hub_asks_for_can_be_cancelled(sharded: Hub) -> None:
             endpoint=sharded.address,
         )
     assert "asks to wait, again in 60 s" in notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (httpx2.ProxyError("407 Proxy Authentication Required"), NoConnection, "HTTPS_PROXY"),
+        (
+            httpx2.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate"),
+            NoConnection,
+            "SSL_CERT_FILE",
+        ),
+        (OfflineModeIsEnabled("offline"), Offline, "HF_HUB_OFFLINE"),
+        (PermissionError(13, "Permission denied", "/home/x/token"), DownloadError, "/home/x/token"),
+    ],
+)
+def test_what_no_server_can_play(error: Exception, kind: type[Exception], words: str) -> None:
+    said = explained("it", error)
+    assert type(said) is kind
+    assert words in str(said)
 
 
 # --- at random
