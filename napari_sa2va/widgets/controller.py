@@ -9,9 +9,6 @@ from napari.qt.threading import create_worker
 from psygnal import Signal
 from superqt.utils import qthrottled
 
-from napari_sa2va.annotation import Conversation
-from napari_sa2va.annotation.conversation import name_objects
-from napari_sa2va.annotation.packed import PackedMask
 from napari_sa2va.engine import (
     FrameDone,
     Looking,
@@ -31,13 +28,13 @@ from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.stack import StackSnapshot
 from napari_sa2va.widgets.active_run import (
     ActiveRun,
-    Seeds,
-    TurnDone,
     other_stacks,
     place_of,
 )
 from napari_sa2va.widgets.asked import NOTHING_TYPED, Asked
 from napari_sa2va.widgets.describing import Describing, regions_asked_about, renewed
+from napari_sa2va.widgets.dialogue import Dialogue
+from napari_sa2va.widgets.following import seeds_of
 from napari_sa2va.widgets.messages import (
     Message,
     already_there,
@@ -49,10 +46,7 @@ from napari_sa2va.widgets.track_writer import TrackWriter
 from napari_sa2va.widgets.worker import MaskPrepared, QuestionsMade, RunWorker, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from napari_sa2va.engine import Event, Runner
     from napari_sa2va.viewer.objects import LabelObjects
@@ -60,13 +54,10 @@ if TYPE_CHECKING:
     from napari_sa2va.viewer.results import Results
     from napari_sa2va.viewer.track_run import TrackRun
     from napari_sa2va.widgets.asked import TrackOptions
+    from napari_sa2va.widgets.following import Masks
 
 BUSY: Final = "A run is under way. Wait for it, or cancel it."
 _WRITE_MILLISECONDS: Final = 300
-
-
-def _speaker(run: ActiveRun) -> str:
-    return "demo" if run.asked.model.name == "demo" else "Sa2VA"
 
 
 class RunController:
@@ -86,8 +77,6 @@ class RunController:
 
     stage = Signal(str, object)
     """What is being done, and how far it is: 0 to 1, or None."""
-    said = Signal(bool)
-    """The conversation has a new turn (True), or its last one changed (False)."""
     told = Signal(object)
     """A `Message`, or None when old ones no longer hold."""
     busy_changed = Signal(bool)
@@ -97,11 +86,11 @@ class RunController:
     """The `LabelObjects` that a run begins to write to."""
     painted = Signal(object)
     """The `LabelRun` whose border can be moved now."""
-    turn_done = Signal(object)
-    """A `TurnDone`, also when nothing was found."""
 
     def __init__(self, viewer: Any, results: Results, runner: Runner) -> None:
-        self.conversation = Conversation()
+        self._dialogue = Dialogue()
+        self.conversation = self._dialogue.conversation
+        self.said, self.turn_done = self._dialogue.said, self._dialogue.turn_done
         self.tracks = TrackWriter()
         self._describing = Describing(viewer, results, self.writing.emit)
         self.last_run: LabelRun | None = None
@@ -168,7 +157,7 @@ class RunController:
     def follow(
         self,
         stack: StackSnapshot,
-        masks: Mapping[int, Sequence[NDArray[np.bool_] | PackedMask]],
+        masks: Masks,
         phrases: Sequence[str],
         into: Sequence[int] | None,
         track: TrackOptions,
@@ -196,21 +185,12 @@ class RunController:
         if self.busy:
             self.told.emit(Message(BUSY, "warning"))
             return False
-        start, stop = track.within
-        outside = [frame for frame in masks if not start <= frame < stop]
-        if outside:
-            text = (
-                f"Plane {outside[0]} is outside the range to follow through, {start} to "
-                f"{stop - 1}. Move the slider into the range, or enlarge the range."
-            )
-            self.told.emit(Message(text, "error"))
+        try:
+            seeds = seeds_of(masks, phrases, into, track)
+        except Sa2VAError as error:
+            self.told.emit(Message(str(error), "error"))
             return False
-        packed = {
-            frame: tuple(one if isinstance(one, PackedMask) else PackedMask.pack(one) for one in of)
-            for frame, of in masks.items()
-        }
         self._turns = []
-        seeds = Seeds(packed, tuple(phrases), tuple(into or ()))
         self._start(ActiveRun(replace(asked, track=track), stack, seeds=seeds))
         return True
 
@@ -282,8 +262,7 @@ class RunController:
             case QuestionStarted():
                 self._on_question(run, event)
             case TextChunk():
-                self.conversation.extend(event.text)
-                self.said.emit(False)
+                self._dialogue.go_on(event.text)
             case MaskPrepared():
                 self._on_mask(run, event)
             case QuestionDone():
@@ -305,10 +284,7 @@ class RunController:
         shown = run.shown(event.index)
         number = f"{event.index + 1} of {event.total} · " if event.total > 1 else ""
         self.stage.emit(f"{number}{shown}", event.index / event.total if event.total > 1 else None)
-        self.conversation.say("you", shown)
-        self.said.emit(True)
-        self.conversation.say(_speaker(run))
-        self.said.emit(True)
+        self._dialogue.ask(run, event.index)
 
     def _on_mask(self, run: ActiveRun, found: MaskPrepared) -> None:
         if run.cancelled.is_set() and run.result is None:
@@ -350,13 +326,7 @@ class RunController:
             run.cancelled.set()
             return
         if not run.resumed:
-            found = [label for groups in run.labels.values() for group in groups for label in group]
-            shown = ", ".join(f"■ {label}" for label in found)
-            text = f"Following {shown} through {stack.axis.name}."
-            self.conversation.say(_speaker(run), text, found)
-            self.said.emit(True)
-            if run.seeds is not None:
-                self.turn_done.emit(TurnDone("", text, tuple(found), run.detail, run.place))
+            self._dialogue.follow(run)
 
     def _written(self, run: ActiveRun, placement: Placement) -> LabelObjects:
         """Return the objects that the run writes to; rows and captions are held back meanwhile."""
@@ -383,22 +353,11 @@ class RunController:
         run.answers[event.index] = event.answer
         if isinstance(run.result, LabelRun):
             run.result.answered(found, event.answer)
-        if run.asked.track is None:
-            self.conversation.settle(name_objects(event.answer, labels), found)
-        else:  # its objects get their labels when all questions are answered
-            self.conversation.settle(name_objects(event.answer, None))
-        if event.looked:
-            said = self.conversation.turns[-1]
-            self.conversation.settle(f"{said.text} (Looked at: {event.looked}.)", said.labels)
-        self.said.emit(False)
+        self._dialogue.answer(run, event, labels)
         self._describing.add(run, event)
-        said, question = self.conversation.turns[-1], run.questions[event.index]
-        self.turn_done.emit(
-            TurnDone(run.shown(event.index), said.text, said.labels, run.detail, run.place)
-        )
         run.notes += notes_on_answer(
             event,
-            question.phrase,
+            run.questions[event.index].phrase,
             run.asked.model.name,
             nothing_new=run.asked.track is None and not found,
             cancelled=run.cancelled.is_set(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -215,7 +216,7 @@ def test_labels_that_do_not_fit_end_the_run(
 def test_the_cost_is_said_before_and_known_after(stack: Any, run: Callable[..., None]) -> None:
     assert stack.stack.cost.text().startswith("6 planes · how long will be known after a first run")
     run("the green disk")
-    assert "6 planes · about 1 s" in stack.stack.cost.text()
+    assert re.search(r"6 planes · about \d s", stack.stack.cost.text())  # a busy machine is slower
     stack.stack.last.setValue(3)
     assert stack.stack.cost.text().startswith("4 planes")
 
