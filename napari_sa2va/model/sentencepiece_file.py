@@ -122,11 +122,11 @@ def build_tokenizer(model: Model, named: Mapping[int, Any], begin: str | None) -
     if model.dummy_prefix:
         steps.append(normalizers.Prepend(_SPACE))
     steps.append(normalizers.Replace(" ", _SPACE))
-    tokenizer.normalizer = normalizers.Sequence(steps)  # type: ignore[assignment]
+    tokenizer.normalizer = normalizers.Sequence(steps)
     written: list[Any] = [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
     if model.dummy_prefix:
         written.append(decoders.Strip(content=" ", left=1))
-    tokenizer.decoder = decoders.Sequence(written)  # type: ignore[assignment]
+    tokenizer.decoder = decoders.Sequence(written)
     whole = [
         AddedToken(one.text, normalized=False)
         for index, one in enumerate(model.pieces)
@@ -138,7 +138,7 @@ def build_tokenizer(model: Model, named: Mapping[int, Any], begin: str | None) -
         if tokenizer.token_to_id(token.content) != index:
             raise ValueError(f"{token.content} does not get its id {index}")
     if begin is not None:
-        tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+        tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{begin} $A", special_tokens=[(begin, tokenizer.token_to_id(begin))]
         )
     return tokenizer

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.errors import CheckpointError, NotEnoughMemory
 from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.model.families import INTERNVL, QWEN3_VL
 from napari_sa2va.model.shards import Shards
-from napari_sa2va.zoo.catalogue import CATALOGUE, DEMO, Checkpoint, LanguageSizes
+from napari_sa2va.zoo.catalogue import (
+    CATALOGUE,
+    DEMO,
+    QWEN2_5_VISION,
+    QWEN3_VISION,
+    Checkpoint,
+    LanguageSizes,
+    VisionSizes,
+)
 from napari_sa2va.zoo.machine import Device, device_named
 
 if TYPE_CHECKING:
@@ -24,30 +33,8 @@ _TEXT_TOKENS: Final = 1024
 # processor: 448 MiB. It grows with the area.
 _SAM2_PEAK: Final = 448 * 1024**2
 _SAM2_SIDE: Final = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class VisionSizes:
-    """Sizes of the vision transformer and of what it looks at; the defaults are InternViT-300M's.
-
-    Attributes
-    ----------
-    tiles : int
-        The most tiles of one image, the thumbnail counted.
-    patches : int
-        Patches of a tile, the class token counted.
-    tokens : int
-        Visual tokens of a tile for the language model.
-    sam2_side : int
-        Side of the square that SAM2 sees, in pixels.
-    """
-
-    hidden: int = 1024
-    intermediate: int = 4096
-    tiles: int = 13
-    patches: int = 1025
-    tokens: int = 256
-    sam2_side: int = _SAM2_SIDE
+# Prompts are read in pieces of so many tokens (`model.decoding`).
+_PIECE: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +62,19 @@ def working_memory(vision: VisionSizes, language: LanguageSizes, bytes_per_value
 
     The three parts run after another, so the largest counts; the key-value cache stays. Factors
     were fitted to measurements in float32 on a processor (13 tiles of 448 pixels through
-    InternViT-300M: 694 MiB; 3,450 tokens through layers of Qwen2.5-1.5B's size: 577 MiB).
+    InternViT-300M: 694 MiB; 4,352 tokens, in pieces, through layers of Qwen2.5-1.5B's size, their
+    keys and values included: 195 MiB).
 
     Returns
     -------
     int
         Bytes.
     """
-    tokens = vision.tiles * vision.tokens + _TEXT_TOKENS
-    looking = vision.tiles * vision.patches * (6 * vision.hidden + 2 * vision.intermediate)
-    reading = tokens * (6 * language.hidden + 4 * language.intermediate)
+    tokens = vision.tokens + _TEXT_TOKENS
+    patches = vision.tiles * vision.patches
+    looking = patches * (vision.widths * vision.hidden + vision.mlps * vision.intermediate)
+    reading = _PIECE * (6 * language.hidden + 4 * language.intermediate)
+    reading += 5 * tokens * language.hidden
     keys_and_values = tokens * 2 * language.layers * language.key_value_heads * language.head
     grounding = _SAM2_PEAK / 4 * (vision.sam2_side / _SAM2_SIDE) ** 2
     return int(bytes_per_value * (max(looking, reading, grounding) + keys_and_values))
@@ -139,7 +129,7 @@ def estimate_published(checkpoint: Checkpoint, dtype: str) -> MemoryNeed | None:
     if checkpoint.language is None:
         return None
     size = BYTES_PER_WEIGHT[dtype]
-    working = working_memory(VisionSizes(), checkpoint.language, size)
+    working = working_memory(checkpoint.vision, checkpoint.language, size)
     return MemoryNeed(checkpoint.parameters * size, working)
 
 
@@ -203,14 +193,19 @@ def _advice(need: MemoryNeed, device: Device, dtype: str) -> str:
 
 
 def _vision_sizes(config: Sa2VAConfig) -> VisionSizes:
-    patches = (config.tile_size // config.patch_size) ** 2
+    hidden, intermediate = (int(config.vision[key]) for key in ("hidden_size", "intermediate_size"))
+    side = config.sam2.image_size
+    if config.family != INTERNVL:
+        sizes = QWEN3_VISION if config.family == QWEN3_VL else QWEN2_5_VISION
+        return replace(sizes, hidden=hidden, intermediate=intermediate, sam2_side=side)
+    tiles = config.max_tiles + (config.use_thumbnail and config.max_tiles > 1)
     return VisionSizes(
-        hidden=int(config.vision["hidden_size"]),
-        intermediate=int(config.vision["intermediate_size"]),
-        tiles=config.max_tiles + (config.use_thumbnail and config.max_tiles > 1),
-        patches=patches + 1,
-        tokens=config.tokens_per_tile,
-        sam2_side=config.sam2.image_size,
+        hidden=hidden,
+        intermediate=intermediate,
+        tiles=tiles,
+        patches=(config.tile_size // config.patch_size) ** 2 + 1,
+        tokens=tiles * config.tokens_per_tile,
+        sam2_side=side,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from napari_sa2va.errors import CheckpointError, InvalidInput, NotEnoughMemory
 from napari_sa2va.zoo import fit
-from napari_sa2va.zoo.catalogue import LanguageSizes, find
+from napari_sa2va.zoo.catalogue import QWEN2_5_VISION, QWEN3_VISION, LanguageSizes, find
 from napari_sa2va.zoo.fit import (
     GIB,
     VisionSizes,
@@ -42,10 +42,33 @@ def test_working_memory_covers_what_was_measured() -> None:
     assert 694 * MIB <= looking < 1.1 * 694 * MIB
     no_look = VisionSizes(hidden=0, intermediate=0, sam2_side=0)
     two_layers = LanguageSizes(1536, 8960, 2, 2, 128)
-    reading = working_memory(no_look, two_layers, 4)
-    # Measured with 3,450 tokens; the estimate allows for 4,352.
-    assert 577 * MIB <= reading * 3450 / 4352 < 1.3 * 577 * MIB
+    reading = working_memory(no_look, two_layers, 4)  # 4,352 tokens
+    assert 195 * MIB <= reading < 1.3 * 195 * MIB
     assert working_memory(VisionSizes(hidden=0, intermediate=0), small, 4) >= 448 * MIB
+
+
+@pytest.mark.parametrize(("vision", "measured"), [(QWEN2_5_VISION, 580), (QWEN3_VISION, 709)])
+def test_qwen_s_largest_image_fits(vision: VisionSizes, measured: int) -> None:
+    looking = working_memory(vision, LanguageSizes(1, 1, 1, 1, 1), 4)
+    assert measured * MIB <= looking < 1.2 * measured * MIB
+
+
+@pytest.mark.parametrize("patch", [14, 16])
+def test_a_folder_of_the_qwen_families(tmp_path: Path, patch: int) -> None:
+    folder = write_checkpoint(tmp_path / "qwen")
+    which = "fullatt_block_indexes" if patch == 14 else "deepstack_visual_indexes"
+    config = {
+        "architectures": ["Sa2VAChatModelQwen"],
+        "text_config": TINY_CONFIG["llm_config"],
+        "vision_config": {**TINY_CONFIG["vision_config"], "patch_size": patch, which: [0]},
+        "sam2": {"image_size": 128},
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    need = estimate(folder, "float32")
+    assert need.weights == 34 * 4
+    # The keys and values of a video's five images: two layers, two heads of 6.
+    tokens = (5 * 2048 if patch == 14 else 5 * 1568) + 1024
+    assert need.working > 4 * tokens * 2 * 2 * 2 * 6
 
 
 def test_a_smaller_model_needs_less() -> None:

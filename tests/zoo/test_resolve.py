@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,9 +66,11 @@ def test_a_catalogue_name_becomes_its_hub_id(name: str, monkeypatch: pytest.Monk
 def test_an_unsupported_checkpoint_is_refused_before_its_download(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    old = replace(CATALOGUE[1], name="Old", hub_id="lab/old", unsupported="it is too old")
-    monkeypatch.setattr(catalogue, "CATALOGUE", (*CATALOGUE, old))
-    with pytest.raises(CheckpointError, match="Old cannot be used: it is too old"):
+    known = catalogue.Checkpoint(
+        "Old", "lab/old", CATALOGUE[0].family, "", "", 1, "", frozenset(), unsupported="too old"
+    )
+    monkeypatch.setattr(catalogue, "CATALOGUE", (*CATALOGUE, known))
+    with pytest.raises(CheckpointError, match="Old cannot be used: too old"):
         resolve("lab/old")
 
 
