@@ -99,8 +99,11 @@ class Repository:
         folder = self.snapshot(commit)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for file in sorted(files, key=lambda file: file.name == CONFIG):
-                _link(self.blob(file), folder / file.name)
+            left = sorted(files, key=lambda file: file.name == CONFIG)
+            while left:
+                file = left.pop(0)
+                again = any(other.digest == file.digest for other in left)
+                _link(self.blob(file), folder / file.name, again=again)
             if revision != commit:
                 note = self.folder / "refs" / revision
                 note.parent.mkdir(parents=True, exist_ok=True)
@@ -184,8 +187,15 @@ def _weight_files(folder: Path) -> set[str]:
         return {SINGLE}
 
 
-def _link(blob: Path, name: Path) -> None:
-    """Give a checked file its name, in one step."""
+def _link(blob: Path, name: Path, *, again: bool) -> None:
+    """Give a checked file its name, in one step.
+
+    Parameters
+    ----------
+    blob, name : Path
+    again : bool
+        Another name of the same file comes after this one.
+    """
     if not blob.exists():
         if name.is_file():
             return  # a system without links has it here
@@ -198,6 +208,9 @@ def _link(blob: Path, name: Path) -> None:
         if constants.HF_HUB_DISABLE_SYMLINKS:
             raise OSError
         fresh.symlink_to(os.path.relpath(blob, name.parent))
-    except OSError:
-        fresh = blob  # Windows without the right to make links: the file itself moves
+    except OSError:  # Windows without the right to make links: the file itself moves
+        if again:
+            shutil.copyfile(blob, fresh)
+        else:
+            fresh = blob
     os.replace(fresh, name)

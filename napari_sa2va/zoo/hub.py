@@ -209,6 +209,7 @@ def _bring(
     held = repository.held(file, listing.commit)
     if held is not None:
         if matches(held, file, patience, meter.checked):
+            meter.arrived(file.size)  # another program may have brought it meanwhile
             return held
         remove(held)
         meter.arrived(0)

@@ -320,9 +320,12 @@ def test_without_links(sharded: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_SYMLINKS", True)
+    for name in ("vocab.json", "added_tokens.json"):
+        sharded.add(name, b'{"the": "same"}')
     folder = fetch(ID, endpoint=sharded.address)
     assert not any(path.is_symlink() for path in folder.iterdir())
     assert not any((Repository(ID).folder / "blobs").iterdir())
+    assert (folder / "vocab.json").read_bytes() == (folder / "added_tokens.json").read_bytes()
     sharded.requests.clear()
     assert fetch_files(ID, endpoint=sharded.address) == folder  # checked, and not fetched again
     assert not any("/resolve/" in path for path in sharded.requests)
