@@ -1,8 +1,8 @@
 """A report for people: picture, table, conversation, and a paragraph of methods.
 
 What users and models wrote is text and stays text: in HTML every character that means something is
-escaped, and the page forbids itself scripts and anything from elsewhere; in Markdown every
-punctuation mark is.
+escaped, and the page forbids itself scripts and anything from elsewhere; in Markdown all marks are
+escaped, and addresses too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ WARNING: Final = (
     "the table are measured on the labels; scores and texts are the model's."
 )
 _LARGEST_DRAWN: Final = 10**6
-_PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
+# Marks that mean something wherever they are; addresses, of which some readers make links without
+# any mark; and what begins a list, a heading or a rule at the start of a line.
+_MARKS: Final = re.compile(r"([\\`*_\[\]<>|~&@$^])")
+_ADDRESS: Final = re.compile(r"(:(?=//)|(?<=www)\.)", re.IGNORECASE)
+_BEGINNING: Final = re.compile(r"^(\d*)([-+=#.)])")
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "img{max-width:100%;height:auto}table{border-collapse:collapse;font-size:.9rem}"
@@ -174,7 +178,8 @@ def _html_table(parts: _Parts) -> str:
 
 def escaped(text: str) -> str:
     """Return a text that Markdown shows as it is: one line, no link, picture, HTML or list."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+    plain = _MARKS.sub(r"\\\1", " ".join(text.split()))
+    return _BEGINNING.sub(r"\1\\\2", _ADDRESS.sub(r"\\\1", plain))
 
 
 def _markdown(parts: _Parts, picture: str) -> str:

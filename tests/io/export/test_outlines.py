@@ -34,7 +34,7 @@ def filled(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @given(masks)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_polygon_per_part_gives_the_mask_back(mask: np.ndarray) -> None:
     together = np.zeros(mask.shape, int)
     for polygon in polygons(mask):
@@ -43,7 +43,7 @@ def test_a_polygon_per_part_gives_the_mask_back(mask: np.ndarray) -> None:
 
 
 @given(masks)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_so_does_one_polygon_for_all_parts(mask: np.ndarray) -> None:
     np.testing.assert_array_equal(filled(one_polygon(mask), mask.shape), mask)
 

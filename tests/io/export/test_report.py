@@ -116,5 +116,17 @@ def test_without_image_or_objects_there_is_still_a_report(
         assert "None." in (tmp_path / f"x.{name}").read_text(encoding="utf-8")
 
 
-def test_every_punctuation_mark_is_escaped() -> None:
-    assert escaped("a*b\n- c") == r"a\*b \- c"
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a*b\n- c", r"a\*b - c"),
+        ("- c", r"\- c"),
+        ("12. c 0.5", r"12\. c 0.5"),
+        ("# h", r"\# h"),
+        ("https://x.org www.x.org a@x.org", r"https\://x.org www\.x.org a\@x.org"),
+        ("sha256:abc (0.5)", "sha256:abc (0.5)"),
+        ("\\[a](b) ![c](d)", r"\\\[a\](b) !\[c\](d)"),
+    ],
+)
+def test_what_means_something_in_markdown_is_escaped(text: str, expected: str) -> None:
+    assert escaped(text) == expected
