@@ -98,22 +98,26 @@ class Book:
                 entry = self.entries[label]
                 entry.record = replace(entry.record, **changes)
 
-    def forget_undone(self, history: Iterable[Sequence[Any]]) -> None:
+    def forget_undone(self, history: Sequence[Sequence[Any]]) -> None:
         """Forget what an undo or a redo took away: after an edit no redo can bring it back.
 
         Parameters
         ----------
-        history : iterable of sequence
-            The atoms of the steps that can still be undone: what one of them took away stays.
+        history : sequence of sequence
+            The atoms of the steps that can still be undone, the next one last: what one of them
+            took away stays.
         """
         gone = {
             label
             for label, entry in self.entries.items()
             if entry.undone and not any(spot.pixels for spot in entry.spots.values())
         }
-        if gone:
-            gone -= {label for step in history for atom in step for label in _before(atom)}
-            self.drop(gone)
+        for step in reversed(history):
+            for atom in step:
+                if not gone:
+                    return
+                gone -= _before(atom)
+        self.drop(gone)
 
     # --- pixels ---
 

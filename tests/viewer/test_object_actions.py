@@ -219,6 +219,32 @@ def test_rejected_ones_that_are_not_locked(flat: LabelObjects) -> None:
     assert actions.rejected(flat) == [1, 4]
 
 
+def test_rows_come_back_with_an_undo_that_goes_further_than_a_later_edit(
+    flat: LabelObjects,
+) -> None:
+    actions.delete(flat, [3])
+    flat.undo()
+    flat.redo()  # gone by a redo: an undo can bring it back
+    flat.labels.paint((11, 0), 1)
+    flat.undo()
+    flat.undo()
+    assert rows(flat)[3].phrase == "cell 3"
+    actions.delete(flat, [3])
+    flat.undo_object(3)
+    flat.undo()  # gone by an undo: another one can bring it back
+    flat.labels.paint((11, 0), 1)
+    flat.undo()
+    flat.undo()
+    assert rows(flat)[3].phrase == "cell 3"
+
+
+def test_rows_that_cannot_come_back_are_forgotten(flat: LabelObjects) -> None:
+    flat.undo()
+    assert not rows(flat)
+    flat.labels.paint((11, 0), 1)  # the user's label now, and no "cell 1"
+    assert not rows(flat) and flat.reserve(1)[0] == 2
+
+
 def test_names_in_sentences() -> None:
     assert [actions.named(labels) for labels in ([3], [3, 4], [3, 4, 5], [3, 4, 5, 6])] == [
         "3",
