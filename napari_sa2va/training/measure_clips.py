@@ -39,12 +39,12 @@ def measure_clip(model: Sa2VA, number: int, frames: int, scores: Scores) -> None
     expression = _expression(clip, masks, seed)
     if expression is not None:
         text, cells = expression
-        wanted = masks[:, list(cells)].any(axis=1)
+        wanted: NDArray[np.bool_] = np.any(masks[:, list(cells)], axis=1)
         for method in METHODS:
             tracked = model.track(images, segmentation_question(text), [0], method)
             found = {t.index: t for t in tracked if isinstance(t, TrackedFrame)}
             after = [
-                iou(found[i].masks.any(axis=0), wanted[i]) if i in found else 0.0
+                iou(np.any(found[i].masks, axis=0), wanted[i]) if i in found else 0.0
                 for i in range(1, frames)
             ]
             scores.add(f"J expression, {method}", float(np.mean(after)))

@@ -38,7 +38,7 @@ MASK_SIDE: Final = 64
 """Of soft masks: SAM2's low resolution for an input of 256."""
 
 FINE_SIDE: Final = 256
-CLICKED: Final = 3
+CLICKED: Final = 2
 """Cells of an image that are found by points, a box or paint."""
 
 _IGNORE: Final = -100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -66,7 +66,8 @@ class ClipBatch:
     def to(self, device: torch.device) -> ClipBatch:
         """Move all tensors."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ClipBatch(**{n: None if v is None else moved(v, device) for n, v in values.items()})
+        there = {n: value for n, value in values.items() if value is not None}
+        return replace(self, **{n: moved(value, device) for n, value in there.items()})
 
 
 class ClipBatches(IterableDataset[ClipBatch]):

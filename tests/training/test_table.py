@@ -79,7 +79,7 @@ def test_a_second_turn_is_sent_with_the_first_as_in_training(
 
 def test_the_command_fills_every_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "figures.json"
-    small = ["--scenes", "2", "--clips", "1", "--frames", "4", "--device", "cpu"]
+    small = ["--scenes", "1", "--clips", "1", "--frames", "3", "--device", "cpu"]
     main([*small, "--json", str(file)])
     rows = {row["what"]: row for row in json.loads(file.read_text(encoding="utf-8"))}
     assert list(rows) == [line.what for line in LINES]

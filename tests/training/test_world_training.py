@@ -128,12 +128,12 @@ def _vocabulary() -> dict[str, int]:
 def test_steps_on_one_batch_lower_its_loss(start: Start) -> None:
     torch.manual_seed(0)
     heads, weights = AuxiliaryHeads(start.network.config, ALL_CLASSES), LossWeights()
-    batches = WorldBatches(start.tokenizer, start.network.config, 0, size=1, questions=4, tiled=0)
+    batches = WorldBatches(start.tokenizer, start.network.config, 0, size=1, questions=3, tiled=0)
     batch = batches.make(range(1))
     before = {name: p.detach().clone() for name, p in start.network.named_parameters()}
     parameters = [*start.network.parameters(), *heads.parameters()]
     optimizer, totals = torch.optim.AdamW(parameters, lr=5e-4), []
-    for _ in range(5):
+    for _ in range(4):
         result = world_step(start.network, heads, batch, weights)
         assert {"language", "clicks", "presence", "mask", "classes"} <= result.losses.keys()
         total = torch.stack(list(result.losses.values())).sum()
@@ -141,7 +141,7 @@ def test_steps_on_one_batch_lower_its_loss(start: Start) -> None:
         optimizer.zero_grad()
         torch.autograd.backward(total)
         optimizer.step()
-    assert totals[-1] < 0.8 * totals[0]
+    assert totals[-1] < 0.85 * totals[0]
     with torch.no_grad():
         for name, parameter in start.network.named_parameters():
             parameter.copy_(before[name])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 
 from napari_sa2va.samples.scenes import COLORS
 from napari_sa2va.samples.world.cells import Cell, Window, inside, window
@@ -132,7 +132,8 @@ def _illumination(rng: np.random.Generator, grid: tuple[int, int]) -> NDArray[np
     x = np.linspace(-1, 1, grid[1], dtype=np.float32)[None]
     cx, cy = rng.uniform(-0.4, 0.4, 2).astype(np.float32)
     fall = np.float32(rng.uniform(0, 0.14))
-    return 1 - fall * ((x - cx) ** 2 + (y - cy) ** 2)
+    light: NDArray[np.float32] = 1 - fall * ((x - cx) ** 2 + (y - cy) ** 2)
+    return light
 
 
 def _ground(rng: np.random.Generator, channels: int, grid: tuple[int, int]) -> NDArray[np.float32]:
