@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakMethod
 
@@ -18,6 +18,7 @@ from napari_sa2va.viewer.correction import accept
 from napari_sa2va.viewer.pointing import in_frame, label_at, plane_shown
 from napari_sa2va.widgets.correct_drawing import CorrectDrawing
 from napari_sa2va.widgets.correct_state import CorrectState, hint
+from napari_sa2va.widgets.correct_target import Accepted, CorrectTarget
 from napari_sa2va.widgets.marking import click_at, outside, plane_name, stroke_along
 from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.open_correction import OpenCorrection
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from napari_sa2va.annotation.prompts import Mark
     from napari_sa2va.engine import Runner
-    from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.model.track_state import Direction
     from napari_sa2va.viewer.clicks import Drag
     from napari_sa2va.viewer.objects import LabelObjects
@@ -39,21 +39,6 @@ if TYPE_CHECKING:
     from napari_sa2va.widgets.propagation import Propagation
 
 _LOOK_AHEAD_MILLISECONDS: Final = 300
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Accepted:
-    """The last correction that was accepted: where one can go on from."""
-
-    objects: LabelObjects
-    label: int
-    opened: OpenCorrection
-    found: Found
-
-    @property
-    def plane(self) -> PlaneIndex:
-        """The plane that it was in."""
-        return self.opened.place.placement.index
 
 
 class Correcting:
@@ -84,19 +69,19 @@ class Correcting:
     ) -> None:
         self.state = CorrectState()
         self.refining = Refining(runner)
-        self.last: Accepted | None = None
+        self.target = CorrectTarget()
         self._viewer, self._results, self._runner = viewer, results, runner
         self._asked = WeakMethod(asked)
         self.drawing = CorrectDrawing(viewer, self.undo_click)
         self._clicks = CanvasClicks(viewer)
-        self._objects: LabelObjects | None = None
         self._open: OpenCorrection | None = None
         self._thrown: OpenCorrection | None = None
         self._order: tuple[int, ...] = ()
-        self._new = self._accept_soon = self._warned = self._selecting = False
+        self._accept_soon = self._warned = False
         self._positive = True
-        self._phrase = self._busy = ""
+        self._busy = ""
         self._growing: OpenCorrection | None = None
+        self.target.changed.connect(self._on_target)
         self._clicks.clicked.connect(self._on_click)
         self._clicks.drawing.connect(self._on_drawing)
         self._clicks.drawn.connect(self._on_drawn)
@@ -125,7 +110,7 @@ class Correcting:
         self._results.removed.disconnect(self._on_objects_removed)
         for event, slot in self._slots():
             event.disconnect(slot)
-        self.follow(None)
+        self.target.follow(None)
 
     # --- what the user chooses ---
 
@@ -165,15 +150,15 @@ class Correcting:
                 "warning",
             )
         else:
-            self._new = new
+            self.target.new = new
         self.turn(True)
         self._tell()
 
     def set_phrase(self, phrase: str) -> None:
         """Name the next new object."""
-        self._phrase = phrase.strip()
+        self.target.phrase = phrase.strip()
         if self._open is not None and self._open.label is None:
-            self._open.phrase = self._phrase
+            self._open.phrase = self.target.phrase
 
     def click_positive(self) -> None:
         """Let clicks and strokes say what belongs to the object."""
@@ -199,21 +184,6 @@ class Correcting:
         self._clicks.drag = "pan" if self._clicks.drag == drag else drag
         self.turn(True)
         self._clicks.put_down()
-        self._tell()
-
-    def follow(self, objects: LabelObjects | None) -> None:
-        """Correct objects of this layer; None while there is none."""
-        if objects is self._objects:
-            return
-        for one, connect in ((self._objects, False), (objects, True)):
-            if one is None:
-                continue
-            for event, slot in (
-                (one.labels.events.selected_label, self._on_selected),
-                (one.changed, self._on_objects),
-            ):
-                (event.connect if connect else event.disconnect)(slot)
-        self._objects = objects
         self._tell()
 
     def settings_changed(self) -> None:
@@ -311,9 +281,10 @@ class Correcting:
         asked = self._asked_now()
         place = snapshot(self._viewer, asked.images, asked.look_at)
         objects = self._results.existing(asked.images, place.placement, asked.target)
-        self.follow(objects)
-        label = None if self._new else self.selected
-        if world is not None and positive and objects is not None and not self._new:
+        target = self.target
+        target.follow(objects)
+        label, last = target.label, target.last
+        if world is not None and positive and objects is not None and not target.new:
             there = label_at(
                 objects, place.placement, in_frame(self._viewer, place.placement, world)
             )
@@ -321,10 +292,9 @@ class Correcting:
                 objects.labels.selected_label = there
                 self._tell()
                 return None
-        opened = OpenCorrection.begin(asked, place, objects, label, self._phrase)
+        opened = OpenCorrection.begin(asked, place, objects, label, target.phrase)
         if not positive and opened.marks.base is None:
             raise InvalidInput("Click in the object first, then take away what is too much.")
-        last = self.last
         if last is not None and last.objects is objects and last.label == label:
             opened.go_on_from(last.opened, last.found)
         return opened
@@ -336,6 +306,7 @@ class Correcting:
         if self._open is None:
             self.drawing.begin(opened.place.placement)
         self._open, self._thrown, self._accept_soon = opened, None, False
+        self.target.held = True
         self._order = tuple(self._viewer.dims.order)
         opened.marks.add(mark)
         self.drawing.show_marks(opened)
@@ -397,7 +368,6 @@ class Correcting:
                 raise InvalidInput("Nothing was found there, so there is nothing to accept.")
             asked, placement = opened.asked, opened.place.placement
             opened.objects = self._results.prepared(asked.images, placement, asked.target)
-            fresh = opened.label is None
             label = accept(
                 opened.objects,
                 placement.index,
@@ -408,12 +378,10 @@ class Correcting:
                 model=asked.model.name,
                 detail={**found.detail, "candidate": found.at},
             )
-            self.last = Accepted(opened.objects, label, opened, found)
-            self.follow(opened.objects)
-            self._select(opened.objects, label)
-            self._new = fresh or self._new
+            accepted = Accepted(opened.objects, label, opened, found)
+            self.target.accept(accepted)
             self._close()
-            self.accepted.emit(self.last)
+            self.accepted.emit(accepted)
             return True
         return False
 
@@ -434,7 +402,7 @@ class Correcting:
         if opened is None or self._open is not None:
             return
         self.turn(True)
-        self._open = opened
+        self._open, self.target.held = opened, True
         self.drawing.begin(opened.place.placement)
         self.drawing.show_marks(opened)
         self.refining.want(opened)
@@ -466,23 +434,14 @@ class Correcting:
                 self._warn("The correction is not found yet. Wait a moment.", "warning")
             return None
         with self._telling():
-            label = self.state.propagates
-            last = self.last if self.last is not None and self.last.label == label else None
-            objects = self._objects if last is None else last.objects
-            if label is None or objects is None:
-                raise InvalidInput("Select the object to propagate, in the table or by a click.")
-            return propagation(
-                self._viewer,
-                self._asked_now(),
-                objects,
-                label,
-                direction,
-                None if last is None else last.plane,
-            )
+            objects, label, plane = self.target.to_propagate
+            asked = self._asked_now()
+            return propagation(self._viewer, asked, objects, label, direction, plane)
         return None
 
     def _close(self) -> None:
         self._open, self._accept_soon = None, False
+        self.target.held = False
         self._positive = True  # what begins with what it is not, has no beginning
         self.refining.drop()
         self.drawing.clear()
@@ -490,25 +449,7 @@ class Correcting:
 
     # --- the viewer ---
 
-    @property
-    def selected(self) -> int | None:
-        """The selected label, if it is an object."""
-        if self._objects is None:
-            return None
-        label = int(self._objects.labels.selected_label)
-        return label if self._objects.entry(label) is not None else None
-
-    def _select(self, objects: LabelObjects, label: int) -> None:
-        self._selecting = True
-        objects.labels.selected_label = label
-        self._selecting = False
-
-    def _on_selected(self) -> None:
-        if not self._selecting and self._open is None:
-            self._new = False
-        self._tell()
-
-    def _on_objects(self) -> None:
+    def _on_target(self) -> None:
         if self._open is not None:
             self._show()
         else:
@@ -533,12 +474,9 @@ class Correcting:
             self._warn("The image was deleted, and its correction with it.", "warning")
 
     def _on_objects_removed(self, objects: LabelObjects) -> None:
-        if self.last is not None and self.last.objects is objects:
-            self.last = None
+        self.target.forget(objects)
         if self._thrown is not None and self._thrown.objects is objects:
             self._thrown = None
-        if self._objects is objects:
-            self.follow(None)
         opened = self._open
         if opened is not None and opened.objects is objects:
             opened.objects = None
@@ -579,12 +517,10 @@ class Correcting:
         if self._open is None:
             return ""
         placement = self._open.place.placement
-        try:
-            if self._viewer.dims.ndisplay == 2:
-                if plane_shown(self._viewer, placement) == placement.index:
-                    return ""
-        except InvalidInput:
-            pass  # seen edge-on
+        with suppress(InvalidInput):  # seen edge-on
+            shown = self._viewer.dims.ndisplay == 2
+            if shown and plane_shown(self._viewer, placement) == placement.index:
+                return ""
         return plane_name(placement)
 
     # --- telling ---
@@ -613,18 +549,14 @@ class Correcting:
 
     def _tell(self, *_: object) -> None:
         """Say what is, if that is news."""
-        opened, selected = self._open, self.selected
+        opened, target = self._open, self.target
+        selected = target.selected
         found = None if opened is None else opened.marks.answer
-        entry = None
-        if selected is not None and self._objects is not None:
-            entry = self._objects.entry(selected)
-        last = self.last
-        propagates = last.label if self._new and last is not None else selected
         state = CorrectState(
             on=self._clicks.on,
             selected=selected,
-            phrase="" if entry is None else entry.record.phrase,
-            new=self._new or selected is None if opened is None else opened.label is None,
+            phrase=target.selected_phrase,
+            new=target.label is None if opened is None else opened.label is None,
             open=opened is not None,
             marks=0 if opened is None else len(opened.marks.given),
             positive=self._positive,
@@ -633,7 +565,7 @@ class Correcting:
             candidate=0 if found is None else found.at + 1,
             candidates=0 if found is None else len(found.masks),
             elsewhere=self._elsewhere(),
-            propagates=propagates,
+            propagates=target.propagates,
             in_hand=self._clicks.in_hand,
             flat=self._viewer.dims.ndisplay == 2,
             name="" if opened is None else opened.name,

@@ -241,7 +241,7 @@ class Sa2VAWidget(QWidget):
         objects.show_captions = self.options.captions.isChecked()
         self.objects.show_objects(objects)
         self.session.follow(objects)
-        self.correct.correcting.follow(objects)
+        self.correct.correcting.target.follow(objects)
 
     def _on_painted(self, run: LabelRun | None) -> None:
         self.threshold.set_run(run)
@@ -319,7 +319,7 @@ class Sa2VAWidget(QWidget):
         if not self.controller.busy:
             self.objects.show_objects(objects)
             self.session.follow(objects)
-        self.correct.correcting.follow(objects)
+        self.correct.correcting.target.follow(objects)
         self.correct.panel.show_stack(self.stack.offers)
         stack = self.sections["Through z or time"]
         stack.setVisible(self.stack.offers)

@@ -198,8 +198,8 @@ def new_object(desk: Desk, *at: float) -> int:
     desk.it.begin_new()
     desk.click(*at)
     assert desk.it.accept()
-    assert desk.it.last is not None
-    return desk.it.last.label
+    assert desk.it.target.last is not None
+    return desk.it.target.last.label
 
 
 def test_a_click_starts_an_object_that_accept_makes(desk: Desk) -> None:
@@ -316,7 +316,7 @@ def test_after_accept_the_next_correction_goes_on_from_its_logits(desk: Desk) ->
 
 def test_to_take_away_only_also_says_what_stays(desk: Desk) -> None:
     new_object(desk, 20, 30)
-    desk.it.last = None  # its logits are not known
+    desk.it.target.last = None  # its logits are not known
     desk.it.take_selected()
     desk.click(20, 34, negative=True)
     request = desk.runner.requests[-1]
