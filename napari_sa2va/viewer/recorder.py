@@ -2,72 +2,43 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections import deque
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from psygnal import Signal
 
 from napari_sa2va.annotation.actions import Action
 from napari_sa2va.annotation.session import (
     CannotRecord,
-    ImageInfo,
     SessionDamaged,
     SessionInUse,
-    create_session,
     open_session,
 )
 from napari_sa2va.annotation.session.folding import Folding
-from napari_sa2va.annotation.session.pixels import MOST_AT_ONCE, pack_boxes
-from napari_sa2va.annotation.session.places import folders_for, note_recent, session_name
-from napari_sa2va.annotation.session.state import ASKED, REPLACED, SAME_AS
-from napari_sa2va.errors import InvalidInput
+from napari_sa2va.annotation.session.places import begin_session, note_recent
+from napari_sa2va.annotation.session.state import ASKED
 from napari_sa2va.viewer.labels import METADATA
-from napari_sa2va.viewer.session_info import about_of, labels_info
+from napari_sa2va.viewer.recording import Recording
+from napari_sa2va.viewer.session_info import about_of
+from napari_sa2va.viewer.unwritten import Unwritten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from napari.layers import Image
 
-    from napari_sa2va.annotation import ObjectRecord, Turn
-    from napari_sa2va.annotation.actions import Where
+    from napari_sa2va.annotation import Turn
     from napari_sa2va.annotation.session import About, Session
     from napari_sa2va.viewer.objects import LabelObjects
+    from napari_sa2va.viewer.recording import State
     from napari_sa2va.viewer.unlabelled import Unlabelled
 
-State = Literal["waiting", "saved", "behind"]
 FOLD_SECONDS: Final = 20.0
 """How long entries gather before the label array follows."""
 RETRY_SECONDS: Final = 5.0
 """How long to wait before a disk that refused is tried again."""
 _SECONDS_AT_ONCE: Final = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """How it stands with the recording of a layer.
-
-    Attributes
-    ----------
-    state : "waiting", "saved" or "behind"
-        Nothing happened yet; all that happened is on the disk; the disk refuses.
-    path : Path or None
-        The session's folder.
-    when : float
-        Time of the last entry, seconds since the epoch; 0 for none.
-    reason : str
-        Why it is behind.
-    """
-
-    state: State = "waiting"
-    path: Path | None = None
-    when: float = 0.0
-    reason: str = ""
 
 
 class Recorder:
@@ -106,22 +77,17 @@ class Recorder:
         earlier: Callable[[], Unlabelled | None] = lambda: None,
     ) -> None:
         self.objects = objects
-        self.turns: list[Turn] = []
         self._viewer = viewer
         self._images = images
         self._earlier = earlier
         self._folder = folder
+        self._unwritten = Unwritten(objects)
         self._session: Session | None = None
         self._folding: Folding | None = None
-        self._records: dict[int, ObjectRecord] = {}
-        self._turns_from: int | None = None
-        self._whole = not _is_empty(objects)
-        self._planes: deque[Where] = deque()
-        self._array = _array_of(objects)
         self._recording = Recording()
-        self._asked: tuple[int, dict[str, Any]] = (0, {})
         self._behind = False
         self._tried = 0.0
+        self._told_of_folding = False
 
     def start(self) -> None:
         """Follow the layer; go on with the session that it came from, if it came from one."""
@@ -134,6 +100,11 @@ class Recorder:
     def recording(self) -> Recording:
         """How it stands."""
         return self._recording
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The conversation about the layer."""
+        return self._unwritten.turns
 
     @property
     def session(self) -> Session | None:
@@ -187,8 +158,7 @@ class Recorder:
             Which of `turns` it is: one of those there are, said anew, or the next.
         turn : Turn
         """
-        self.turns[at : at + 1] = [turn]
-        self._turns_from = at if self._turns_from is None else min(at, self._turns_from)
+        self._unwritten.say(at, turn)
 
     def tick(self, *, finish: bool = False) -> None:
         """Do what can wait: to be called every second or so.
@@ -203,15 +173,12 @@ class Recorder:
         if self._session is None or self._behind:
             return
         try:
-            if self._turns_from is not None:
+            if self._unwritten.turns_from is not None:
                 self._append(Action(ASKED, "Conversation"))
             self._copy_planes(None if finish else _SECONDS_AT_ONCE)
         except (CannotRecord, OSError) as error:
             self._fall_behind(error)
-        assert self._folding is not None
-        self._folding.about = self._about()
-        if self._folding.error is not None and not self._behind:
-            self._fall_behind(self._folding.error)
+        self._look_after_folding()
 
     # --- the session ---
 
@@ -219,53 +186,38 @@ class Recorder:
         """Go on with the image's session, or make one in the best place that can be written."""
         before = self._earlier()
         if before is not None and before.session is not None:
-            session, said, self._turns_from = before.hand_over()
-            self.turns = [*said, *self.turns]
+            session, said, turns_from = before.hand_over()
+            self._unwritten.put_before(said, turns_from)
             self._take(session)
             before.handed_over.emit(before, self)
             return
-        about = self._about()
-        image = about.images[0] if about.images else ImageInfo(about.labels.name)
-        name = session_name(Path(image.path).stem or image.name)
-        folders = folders_for(image.path)
-        refused: CannotRecord | None = None
-        for folder in [self._folder] if self._folder else folders:
-            try:
-                self._take(create_session(folder, name, about))
-                self._records = {}
-                self._turns_from = 0 if self.turns else None
-                return
-            except CannotRecord as error:
-                refused = error
-        assert refused is not None
-        raise refused
+        self._take(begin_session(self._about(), self._folder))
+        self._unwritten.begin()
 
     def _go_on(self, path: Path, restored: int | None) -> None:
         """Go on with the session that the layer came from."""
         try:
             session = open_session(path)
         except (SessionInUse, SessionDamaged) as error:
-            self._whole = True
+            self._unwritten.whole = True
             self._forget_session()
             kept = "What you change here is kept in a session of its own."
             self.told.emit("warning", f"{error} {kept}")
             return
         except CannotRecord as error:
             # Tried again with the first thing that happens, in another place if need be.
-            self._whole = True
+            self._unwritten.whole = True
             self._forget_session()
             self._recording = Recording("waiting", None, 0.0, str(error))
             return
         self._take(session)
         # Somebody may have painted while no dock was there: then all is written anew.
-        self._whole = restored != session.n
-        self._records = dict(session.records)
-        self.turns = list(session.turns)
+        self._unwritten.whole = restored != session.n
+        self._unwritten.take_up(session)
         self._show("saved")
 
     def _take(self, session: Session) -> None:
         self._session = session
-        self._asked = (0, {})
         self._folding = Folding(session, FOLD_SECONDS)
         self.objects.labels.metadata.setdefault(METADATA, {})["session"] = str(session.path)
         note_recent(session.path)
@@ -274,76 +226,29 @@ class Recorder:
         self.objects.labels.metadata.get(METADATA, {}).pop("session", None)
 
     def _append(self, action: Action) -> None:
-        """Write an entry, of all labels where those before are not known."""
         assert self._session is not None and self._folding is not None
-        kind, detail, boxes = action.kind, dict(action.detail), action.touched
-        array = _array_of(self.objects)
-        labels = self.objects.labels
-        if array != self._array or kind == REPLACED:
-            kind, detail = REPLACED, detail | {"labels": asdict(labels_info(labels))}
-            self._whole = True
-        if self._whole:
-            everywhere = tuple(slice(0, n) for n in array[0])
-            if self._nbytes() <= MOST_AT_ONCE:
-                boxes = (everywhere,)
-                self._planes.clear()
-            else:
-                boxes = () if kind == REPLACED else boxes
-                self._planes = deque(_planes(array[0]))
-        detail = self._shortened(detail)
-        rows, records = self._changed_rows()
-        if kind == ASKED:  # a run may be under way: rows come with its pixels
-            rows, records = {}, self._records
-        turns = None
-        if self._turns_from is not None:
-            turns = self._turns_from, self.turns[self._turns_from :]
-        self._session.append(
-            kind,
-            action.text,
-            labels=action.labels,
-            boxes=tuple(pack_boxes(labels.data, boxes)),
-            rows=rows,
-            turns=turns,
-            detail=detail,
-        )
-        self._array, self._whole = array, False
-        self._records, self._turns_from = records, None
+        self._unwritten.append_to(self._session, action)
         self._folding.nudge()
         self._show("saved")
-
-    def _shortened(self, detail: dict[str, Any]) -> dict[str, Any]:
-        """Tell what was asked once: a run has many entries, and can have a thousand questions."""
-        assert self._session is not None
-        known = self._asked[1]
-        if "frames" in detail and detail["frames"] is known.get("frames"):
-            news = {name: value for name, value in detail.items() if value is not known.get(name)}
-            return {SAME_AS: self._asked[0], **news}
-        if "frames" in detail:
-            self._asked = self._session.n + 1, detail
-        return detail
-
-    def _changed_rows(self) -> tuple[dict[int, ObjectRecord | None], dict[int, ObjectRecord]]:
-        """Return the rows that are not as they were written last, and all as they are now."""
-        records = {record.label: record for record in self.objects.rows()}
-        before = self._records
-        rows: dict[int, ObjectRecord | None] = {
-            label: record
-            for label, record in records.items()
-            if (known := before.get(label)) is not record and known != record
-        }
-        rows |= dict.fromkeys(before.keys() - records.keys())
-        return rows, records
 
     def _copy_planes(self, seconds: float | None) -> None:
         """Write planes of a large layer that was not empty when we came to it."""
         assert self._session is not None and self._folding is not None
         end = None if seconds is None else time.monotonic() + seconds
-        while self._planes and (end is None or time.monotonic() < end):
-            plane = self._planes[0]
-            boxes = tuple(pack_boxes(self.objects.labels.data, [plane]))
-            self._session.append("copied", f"{len(self._planes) - 1} planes left", boxes=boxes)
-            self._planes.popleft()
+        while self._unwritten.planes and (end is None or time.monotonic() < end):
+            self._unwritten.copy_plane(self._session)
             self._folding.nudge()
+
+    def _look_after_folding(self) -> None:
+        """Tell the thread what layers are called; say once that the label array cannot follow."""
+        assert self._session is not None and self._folding is not None
+        self._folding.about = self._about()
+        error = self._folding.error
+        if error is not None and not self._session.is_there:
+            self._fall_behind(error)
+        elif error is not None and not self._told_of_folding:
+            self.told.emit("warning", f"{error} The log of the session has everything so far.")
+        self._told_of_folding = error is not None
 
     def _about(self) -> About:
         about = about_of(self._viewer, self.objects.labels, self._images())
@@ -355,22 +260,13 @@ class Recorder:
             return type(about)(images, about.labels)
         return about
 
-    def _nbytes(self) -> int:
-        shape, dtype = self._array_now
-        return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-
-    @property
-    def _array_now(self) -> tuple[tuple[int, ...], str]:
-        return _array_of(self.objects)
-
     # --- when the disk refuses ---
 
     def _fall_behind(self, error: Exception) -> None:
         """Go on without the disk, and say so once."""
         first, self._behind = not self._behind, True
         self._tried = time.monotonic()
-        self._whole = True
-        self._planes.clear()
+        self._unwritten.lose()
         self._show("behind", str(error))
         if first:
             self.told.emit("error", str(error))
@@ -405,23 +301,3 @@ class Recorder:
         when = time.time() if state == "saved" else self._recording.when
         self._recording = Recording(state, path, when, reason)
         self.changed.emit()
-
-
-def _array_of(objects: LabelObjects) -> tuple[tuple[int, ...], str]:
-    """Return shape and type of a layer's array."""
-    data = objects.labels.data
-    return tuple(int(n) for n in data.shape), str(np.dtype(data.dtype))
-
-
-def _is_empty(objects: LabelObjects) -> bool:
-    """Whether a layer never had any label."""
-    try:
-        return objects.reserve(1).start == 1
-    except InvalidInput:  # no integers left: it is full
-        return False
-
-
-def _planes(shape: tuple[int, ...]) -> Iterable[Where]:
-    """Go through the planes of the last two axes as boxes."""
-    for at in itertools.product(*map(range, shape[:-2])):
-        yield (*(slice(i, i + 1) for i in at), *(slice(0, n) for n in shape[-2:]))

@@ -123,7 +123,7 @@ class Sessions:
             recorder.tick()
 
     def _on_made(self, objects: LabelObjects) -> None:
-        if objects in self._recorders:
+        if objects in self._recorders or objects.labels.multiscale:  # napari paints in no pyramid
             return
         # A layer that is just being made can be met twice: what came last follows it.
         for other in [other for other in self._recorders if other.labels is objects.labels]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,18 +11,17 @@ from psygnal import Signal
 from napari_sa2va.annotation.session import (
     About,
     CannotRecord,
-    ImageInfo,
     LabelsInfo,
-    create_session,
 )
 from napari_sa2va.annotation.session.folding import Folding
-from napari_sa2va.annotation.session.places import folders_for, note_recent, session_name
-from napari_sa2va.viewer import recorder as recording
-from napari_sa2va.viewer.recorder import Recording
+from napari_sa2va.annotation.session.places import begin_session, note_recent
+from napari_sa2va.viewer import recorder
+from napari_sa2va.viewer.recording import Recording
 from napari_sa2va.viewer.session_info import image_info, plain_geometry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from napari.layers import Image
 
@@ -82,6 +80,7 @@ class Unlabelled:
 
     def write(self, action: Action) -> None:
         """Write a question and its answer down, as `Recorder.write` does."""
+        self.about_to_write.emit()
         try:
             if self.session is None:
                 self._begin()
@@ -119,17 +118,6 @@ class Unlabelled:
         self.session = self._folding = None
 
     def _begin(self) -> None:
-        image = self._about.images[0] if self._about.images else ImageInfo("image")
-        name = session_name(Path(image.path).stem or image.name)
-        refused: CannotRecord | None = None
-        for folder in [self._folder] if self._folder else folders_for(image.path):
-            try:
-                self.session = create_session(folder, name, self._about)
-            except CannotRecord as error:
-                refused = error
-                continue
-            self._folding = Folding(self.session, recording.FOLD_SECONDS)
-            note_recent(self.session.path)
-            return
-        assert refused is not None
-        raise refused
+        self.session = begin_session(self._about, self._folder)
+        self._folding = Folding(self.session, recorder.FOLD_SECONDS)
+        note_recent(self.session.path)

@@ -156,7 +156,6 @@ class SessionRow(QWidget):
                 )
             )
         if self._recorder is not None:
-            self._said.tell(self._recorder)
             self._recorder.write(asked(done.question, done.answer, done.labels, done.detail))
 
     def offer_crashed(self) -> None:

@@ -15,7 +15,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_sa2va.annotation.session import load, read_entries
-from napari_sa2va.viewer import object_actions, recorder
+from napari_sa2va.viewer import object_actions, recorder, unwritten
 from napari_sa2va.viewer.labels import METADATA
 from napari_sa2va.viewer.results import results_of
 from napari_sa2va.viewer.sessions import Sessions
@@ -111,7 +111,7 @@ def test_a_layer_that_was_not_empty_is_kept_whole(tmp_path: Path) -> None:
 def test_a_large_layer_is_copied_plane_by_plane(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "MOST_AT_ONCE", 1000)
+    monkeypatch.setattr(unwritten, "MOST_AT_ONCE", 1000)
     viewer = ViewerModel()
     before = np.random.default_rng(0).integers(0, 3, (6, 40, 50)).astype(np.int32)
     labels = viewer.add_labels(before.copy(), name="mine")

@@ -7,14 +7,20 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from platformdirs import user_data_path
 
+from napari_sa2va.annotation.session.about import About, ImageInfo
+from napari_sa2va.annotation.session.errors import CannotRecord
 from napari_sa2va.annotation.session.files import LOCK
+from napari_sa2va.annotation.session.folder import create_session
 from napari_sa2va.annotation.session.lock import ended_badly
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing
+
+if TYPE_CHECKING:
+    from napari_sa2va.annotation.session.folder import Session
 
 _FOLDER_VARIABLE: Final = "NAPARI_SA2VA_DATA_FOLDER"
 _RECENT: Final = "recent-sessions.json"
@@ -52,6 +58,30 @@ def folders_for(image: str) -> list[Path]:
     """
     beside = [Path(image).absolute().parent] if image and Path(image).exists() else []
     return [*beside, default_folder()]
+
+
+def begin_session(about: About, folder: Path | None = None) -> Session:
+    """Make a session, named after its image, in the best place that can be written.
+
+    Parameters
+    ----------
+    about : About
+        Which image and layer.
+    folder : Path, optional
+        The only place, if given.
+
+    Raises
+    ------
+    CannotRecord
+        There is no such place.
+    """
+    image = about.images[0] if about.images else ImageInfo(about.labels.name)
+    name = session_name(Path(image.path).stem or image.name)
+    *others, last = [folder] if folder else folders_for(image.path)
+    for place in others:
+        with suppress(CannotRecord):
+            return create_session(place, name, about)
+    return create_session(last, name, about)
 
 
 def note_recent(session: Path) -> None:
