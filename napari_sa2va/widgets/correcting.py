@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
 
 import numpy as np
 from psygnal import Signal
-from superqt.utils import qdebounced
 
 from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.viewer import snapshot
@@ -19,6 +18,7 @@ from napari_sa2va.viewer.pointing import in_frame, label_at, plane_shown
 from napari_sa2va.widgets.correct_drawing import CorrectDrawing
 from napari_sa2va.widgets.correct_state import CorrectState, hint
 from napari_sa2va.widgets.correct_target import Accepted, CorrectTarget
+from napari_sa2va.widgets.looking_ahead import LookingAhead
 from napari_sa2va.widgets.marking import click_at, outside, plane_name, stroke_along
 from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.open_correction import OpenCorrection
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from napari_sa2va.widgets.asked import Asked
     from napari_sa2va.widgets.open_correction import Found
     from napari_sa2va.widgets.propagation import Propagation
-
-_LOOK_AHEAD_MILLISECONDS: Final = 300
 
 
 class Correcting:
@@ -70,10 +68,11 @@ class Correcting:
         self.state = CorrectState()
         self.refining = Refining(runner)
         self.target = CorrectTarget()
-        self._viewer, self._results, self._runner = viewer, results, runner
+        self._viewer, self._results = viewer, results
         self._asked = WeakMethod(asked)
         self.drawing = CorrectDrawing(viewer, self.undo_click)
         self._clicks = CanvasClicks(viewer)
+        self._ahead = LookingAhead(viewer, runner, self.refining, self.drawing, self._waited_for)
         self._open: OpenCorrection | None = None
         self._thrown: OpenCorrection | None = None
         self._order: tuple[int, ...] = ()
@@ -88,7 +87,6 @@ class Correcting:
         self.refining.found.connect(self._on_found)
         self.refining.failed.connect(self._on_failed)
         self.refining.stage.connect(self._on_stage)
-        self.refining.warm.connect(self._on_warm)
         results.removed.connect(self._on_objects_removed)
         for event, slot in self._slots():
             event.connect(slot)
@@ -128,7 +126,7 @@ class Correcting:
                 snapshot(self._viewer, asked.images, asked.look_at)
                 self._clicks.on = True
                 self._clicks.put_down()
-                self._look_ahead()
+                self._ahead.look()
         else:
             self._clicks.on = False
             self.reject()
@@ -163,13 +161,11 @@ class Correcting:
     def click_positive(self) -> None:
         """Let clicks and strokes say what belongs to the object."""
         self._positive = True
-        self.turn(True)
         self._tell()
 
     def click_negative(self) -> None:
         """Let clicks and strokes say what does not belong to it."""
         self._positive = False
-        self.turn(True)
         self._tell()
 
     def drag_box(self) -> None:
@@ -182,8 +178,8 @@ class Correcting:
 
     def _drag(self, drag: Drag) -> None:
         self._clicks.drag = "pan" if self._clicks.drag == drag else drag
-        self.turn(True)
-        self._clicks.put_down()
+        if self._clicks.on:
+            self._clicks.put_down()
         self._tell()
 
     def settings_changed(self) -> None:
@@ -459,7 +455,7 @@ class Correcting:
         if self._clicks.on:
             self._tell()
             if self._open is None:
-                self._look_ahead_soon()
+                self._ahead.look_soon()
 
     def _on_active(self, event: Any) -> None:
         if event.value is not None:
@@ -486,31 +482,9 @@ class Correcting:
             else:
                 self._show()
 
-    @qdebounced(timeout=_LOOK_AHEAD_MILLISECONDS)
-    def _look_ahead_soon(self) -> None:
-        self._look_ahead()
-
-    def _look_ahead(self) -> None:
-        """Look at the plane in view before anybody clicks, if the model is there already."""
-        if not self._clicks.on or self._open is not None:
-            return
-        try:
-            asked = self._asked_now()
-            place = snapshot(self._viewer, asked.images, asked.look_at)
-        except Sa2VAError:
-            return  # said at the first click
-        there = asked.model.name == "demo" or self._runner.loaded == asked.model
-        free = there and not self._runner.busy
-        self.refining.look(asked.model if free else None, place)
-
-    def _on_warm(self) -> None:
-        """Add the layers ahead of the first click."""
-        if not self._clicks.on or self._open is not None:
-            return
-        with suppress(Sa2VAError):  # said at the first click
-            asked = self._asked_now()
-            place = snapshot(self._viewer, asked.images, asked.look_at)
-            self.drawing.prepare(place.placement)
+    def _waited_for(self) -> Asked | None:
+        """Return what a first click would be on; None while none is waited for."""
+        return self._asked_now() if self._clicks.on and self._open is None else None
 
     def _elsewhere(self) -> str:
         """Name the plane of the open correction, where another one is in view."""
