@@ -1,6 +1,6 @@
 """The checkpoint in the box does what the README says of it, on scenes that it never saw.
 
-Bounds are far below its figures over 200 scenes (``python -m napari_sa2va.training.evaluate``):
+Bounds are far below its figures over 200 scenes (``… napari_sa2va.training.evaluate --first``):
 they catch a broken checkpoint or broken inference, not a percent.
 """
 
