@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,12 @@ LOGITS = 0.02
 MASK_PIXELS = 0.0005
 
 
+@cache
 def weights(family: str) -> dict[str, torch.Tensor]:
-    """Weights of a golden checkpoint, by official name: they follow from the names."""
+    """Weights of a golden checkpoint, by official name: they follow from the names.
+
+    Not to be changed: they are made once.
+    """
     folder = GOLDEN / family
     shapes = json.loads((folder / "parameter_shapes.json").read_text())
     recipe = json.loads((folder / "recipe.json").read_text())
@@ -56,12 +61,18 @@ def weights(family: str) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def write_checkpoint(family: str, folder: Path) -> Path:
-    """Write a golden checkpoint as a folder in the official format."""
+def copy_settings(family: str, folder: Path) -> Path:
+    """Write all files of a golden checkpoint but its weights."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in COPIED:
         if (GOLDEN / family / file).is_file():
             shutil.copyfile(GOLDEN / family / file, folder / file)
+    return folder
+
+
+def write_checkpoint(family: str, folder: Path) -> Path:
+    """Write a golden checkpoint as a folder in the official format."""
+    copy_settings(family, folder)
     save_file(weights(family), folder / "model.safetensors")
     return folder
 

@@ -62,6 +62,22 @@ def test_unknown_language_models_are_named() -> None:
         Sa2VANetwork.empty(Sa2VAConfig.from_dict(values))
 
 
+@pytest.mark.parametrize(
+    ("family", "mean"), [("qwen2_5_vl", 0.48145466), ("qwen3_vl", 0.5)], ids=["2.5", "3"]
+)
+def test_the_qwen_families_are_told_by_their_vision_tower(family: str, mean: float) -> None:
+    config = Sa2VAConfig.from_folder(golden.GOLDEN / family)
+    assert config.family == family
+    assert config.width == 64
+    assert (config.takes_regions, config.token_side) == (False, 0)
+    assert config.image_mean[0] == mean
+    values = json.loads((golden.GOLDEN / family / "config.json").read_text())
+    assert Sa2VAConfig.from_dict(values) == config  # without the image processor's settings
+    assert Sa2VAConfig.from_dict(values, {"image_mean": [0, 0, 1]}).image_mean == (0.0, 0.0, 1.0)
+    with pytest.raises(CheckpointError, match="damaged"):
+        Sa2VAConfig.from_dict(values, {"image_mean": [0.5]})
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])
 def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)

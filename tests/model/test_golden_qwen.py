@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sa2va.errors import InvalidInput
+from napari_sa2va.errors import CheckpointError, InvalidInput
 from napari_sa2va.model import Found, Sa2VA, TrackedFrame
 from napari_sa2va.model.looking import NOTHING
 from napari_sa2va.model.speech import Speech
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 FAMILIES = ["qwen2_5_vl", "qwen3_vl"]
 IMAGES = ["image", "image_square"]
@@ -176,6 +177,44 @@ def test_regions_are_refused_not_ignored(qwen: Sa2VA, qwen_case: Any) -> None:
 def test_signs_of_the_prompt_are_refused(qwen: Sa2VA, sign: str) -> None:
     with pytest.raises(InvalidInput, match="Take it out"):
         qwen.answer(None, f"What is {sign}?")
+
+
+def test_without_a_chat_template_the_family_s_own_is_written(
+    qwen: Sa2VA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qwen._tokenizer, "_template", None)
+    written = qwen.network.backbone.prompt(qwen._tokenizer, "<image>Where?", [2, 1])
+    images = "".join(f"<|vision_start|>{'<|image_pad|>' * count}<|vision_end|>" for count in (2, 1))
+    turn = f"<|im_start|>user\n{images}Where?<|im_end|>\n<|im_start|>assistant\n"
+    system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+    assert written == (system if qwen.config.family == "qwen2_5_vl" else "") + turn
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for message in",
+        "{{ raise_exception('no') }}",
+        "{{ messages.__class__.__mro__[1].__subclasses__() }}",
+        "{{ cycler.__init__.__globals__.os.system('true') }}",
+    ],
+)
+def test_a_template_computes_text_and_nothing_else(
+    loaded: Callable[[str], Sa2VA], monkeypatch: pytest.MonkeyPatch, template: str
+) -> None:
+    qwen = loaded("qwen3_vl")
+    monkeypatch.setattr(qwen._tokenizer, "_template", template)
+    with pytest.raises(CheckpointError, match="template cannot be followed"):
+        qwen.answer(None, "What?", max_new_tokens=1)
+
+
+def test_bfloat16(tmp_path: Path, cases: Any) -> None:
+    folder = golden.write_checkpoint("qwen3_vl", tmp_path)
+    model = Sa2VA.from_pretrained(folder, device="cpu", dtype="bfloat16")
+    case = cases("image_square", "qwen3_vl")
+    answer = model.answer(case["pixels"], case["text"], max_new_tokens=8)
+    assert answer.segments
+    assert all(np.isfinite(segment.logits).all() for segment in answer.segments)
 
 
 def test_an_object_is_corrected_by_clicks(qwen: Sa2VA, qwen_case: Any) -> None:
