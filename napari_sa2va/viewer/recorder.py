@@ -111,23 +111,26 @@ class Recorder:
         """What is written; None before anything happened."""
         return self._session
 
-    def close(self, *, wait: bool = True) -> None:
+    def close(self, *, wait: bool = True) -> Folding | None:
         """End recording; the session stays, and others may go on with it.
 
         Parameters
         ----------
         wait : bool
-            Return when the label array is up to date; else a thread sees to it.
+            Return when the label array is up to date; else a thread sees to it, which is returned
+            and must be joined before Python ends.
         """
         self.objects.done.disconnect(self.write)
         if self._session is None:
-            return
+            return None
         self.about_to_write.emit()
         self.tick(finish=True)
         assert self._folding is not None
         self._folding.about = self._about()
-        self._folding.close(wait=wait)
+        folding = self._folding
+        folding.close(wait=wait)
         self._session = self._folding = None
+        return folding
 
     # --- what happens ---
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sa2va.annotation import Conversation, Turn
+    from napari_sa2va.annotation.session.folding import Folding
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
 
@@ -55,6 +56,7 @@ class Sessions:
         self._results = results_of(viewer)
         self._recorders: dict[LabelObjects, Recorder] = {}
         self._unlabelled: list[Unlabelled] = []
+        self._ending: list[Folding] = []
         self._held = 0
 
     def hold(self) -> None:
@@ -83,6 +85,9 @@ class Sessions:
         recorders, self._recorders = list(self._recorders.values()), {}
         for recorder in recorders:
             recorder.close()
+        ending, self._ending = self._ending, []
+        for folding in ending:
+            folding.join()
         unlabelled, self._unlabelled = self._unlabelled, []
         for before in unlabelled:
             before.close()
@@ -157,7 +162,10 @@ class Sessions:
     def _on_removed(self, objects: LabelObjects) -> None:
         recorder = self._recorders.pop(objects, None)
         if recorder is not None:
-            recorder.close(wait=False)
+            # Cut off by Python's end, it would look like a crash at the next start.
+            folding = recorder.close(wait=False)
+            self._ending = [other for other in self._ending if other.at_work]
+            self._ending += [folding] if folding is not None else []
             self.changed.emit()
 
     def _on_inserted(self, event: Any) -> None:

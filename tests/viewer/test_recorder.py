@@ -185,6 +185,16 @@ def test_a_full_disk_is_told_once_and_all_is_caught_up_later(
     assert script.digest_of(live.path) == live.digest()
 
 
+def test_closing_waits_for_layers_that_were_just_deleted(make: Any) -> None:
+    live = make()
+    live._run()
+    path = live.path
+    live.viewer.layers.clear()  # as napari does when it closes
+    live.close()
+    assert not load(path).ended_badly
+    assert (path / "lock").read_bytes() == b""
+
+
 def test_a_folder_that_somebody_deleted_is_made_anew(
     make: Any, script: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,14 +58,23 @@ class Folding:
         self._end.set()
         self._news.set()
         if wait:
-            self._thread.join(_PATIENCE)
+            self.join()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether its thread has not ended."""
+        return self._thread.is_alive()
+
+    def join(self) -> None:
+        """Wait for the end that `close` began."""
+        self._thread.join(_PATIENCE)
 
     def let_go(self) -> None:
         """End without a last folding, and leave the session to somebody else."""
         self._left = True
         self._end.set()
         self._news.set()
-        self._thread.join(_PATIENCE)
+        self.join()
 
     def _run(self) -> None:
         while self._news.wait():
