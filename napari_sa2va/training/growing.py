@@ -63,13 +63,12 @@ class Start:
 def start_from(folder: Path | None) -> Start:
     """Read a checkpoint folder to go on training; None for the demo's sizes, from nothing.
 
-    A demo checkpoint gets the words and tiles of the complete one. Any other checkpoint of the
-    InternVL family is taken as it is.
+    A demo checkpoint gets the words and tiles of the complete one.
 
     Raises
     ------
     CheckpointError
-        If it cannot be read, or is a demo checkpoint of another vocabulary.
+        If it cannot be read, is no demo checkpoint, or one of another vocabulary.
     """
     if folder is None:
         tokenizer = build_tokenizer()
@@ -77,20 +76,19 @@ def start_from(folder: Path | None) -> Start:
         network = Sa2VANetwork(Sa2VAConfig.from_dict(settings))
         initialise(network)
         return Start(network, tokenizer, settings)
-    config = Sa2VAConfig.from_folder(folder)
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     network = load_network(folder)
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if not str(settings.get("name", "")).startswith("Sa2VA demo"):
+        raise CheckpointError(
+            f"{folder} is not a demo checkpoint. The stages train the demo's sizes and words only."
+        )
+    tokenizer = build_tokenizer()
+    _check_kept(Tokenizer.from_file(str(folder / "tokenizer.json")), tokenizer, folder)
+    settings = _tiled(settings)
+    settings["llm_config"]["vocab_size"] = tokenizer.get_vocab_size()
     network.requires_grad_(True)
-    if "Sa2VA demo" in str(settings.get("name", "")):
-        grown = build_tokenizer()
-        _check_kept(tokenizer, grown, folder)
-        settings = _tiled(settings)
-        settings["llm_config"]["vocab_size"] = grown.get_vocab_size()
-        config = Sa2VAConfig.from_dict(settings)
-        grow(network, grown)
-        tokenizer = grown
-    network.config = config
+    grow(network, tokenizer)
+    network.config = Sa2VAConfig.from_dict(settings)
     return Start(network, tokenizer, settings)
 
 

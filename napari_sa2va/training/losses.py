@@ -59,6 +59,8 @@ def present_mask_loss(
         The loss of the masks (`mask_loss` of the present ones, BCE of the others), and of the
         object scores.
     """
+    # Under autocast they come in bfloat16, whose sums are too coarse for an overlap.
+    logits, ious, scores = logits.float(), ious.float(), scores.float()
     there = target.flatten(1).amax(1) > 0
     loss = logits.new_zeros(())
     if bool(there.any()):
@@ -66,7 +68,7 @@ def present_mask_loss(
     if not bool(there.all()):
         empty = F.softplus(logits[~there]).mean()
         loss = loss + (~there).float().mean() * (5 * empty + 0.2 * ious[~there].square().mean())
-    presence = F.binary_cross_entropy_with_logits(scores[:, 0], there.to(scores.dtype))
+    presence = F.binary_cross_entropy_with_logits(scores[:, 0], there.float())
     return loss, presence
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sa2va.errors import InvalidInput
+from napari_sa2va.errors import CheckpointError, InvalidInput
 from napari_sa2va.model import Sa2VA
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.prompts import first_question, image_string, region_string, turn
@@ -119,6 +119,23 @@ def test_a_grown_checkpoint_says_what_it_said(start: Start, tmp_path: Path) -> N
             np.testing.assert_array_equal(one.mask, other.mask)
     size = sum(file.stat().st_size for file in (tmp_path / "checkpoint").iterdir())
     assert size < 16 * 2**20
+
+
+def test_a_stage_starts_from_nothing_or_from_a_demo_checkpoint_only(tmp_path: Path) -> None:
+    begun = start_from(None)
+    assert begun.network.config.max_tiles == MAX_TILES
+    assert begun.settings["llm_config"]["vocab_size"] == len(_vocabulary())
+    for file in demo_folder().iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps({**config, "name": "mine"}), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="not a demo checkpoint"):
+        start_from(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    words = (tmp_path / "tokenizer.json").read_text(encoding="utf-8").replace("Ġbig", "Ġhuge")
+    (tmp_path / "tokenizer.json").write_text(words, encoding="utf-8")
+    with pytest.raises(CheckpointError, match="other words"):
+        start_from(tmp_path)
 
 
 def _vocabulary() -> dict[str, int]:
