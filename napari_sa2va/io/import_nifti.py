@@ -12,6 +12,7 @@ from napari_sa2va.annotation.conversation import Turn
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.export.annotations import Annotations
 from napari_sa2va.io.export.needed import needed
+from napari_sa2va.io.export.nifti import UNNAMED
 from napari_sa2va.io.export.space import LENGTH, PIXEL, TIME, Space, letters
 from napari_sa2va.io.import_tiff import record_of
 
@@ -65,7 +66,7 @@ def read_nifti(path: Path) -> Annotations:
     said = _beside(path)
     labels = tuple(axes[place] for place in kept)
     named = said.get("axes")
-    if isinstance(named, list) and letters([str(name) for name in named]) == labels:
+    if isinstance(named, list) and letters([str(name) for name in named], UNNAMED) == labels:
         labels = tuple(str(name) for name in named)
     matrix = space.matrix[np.ix_((*kept, -1), (*kept, -1))]
     return Annotations(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from napari_sa2va.io.export.annotations import Annotations, Place
     from napari_sa2va.io.export.space import Space
 
+UNNAMED: Final = "ztc"
+"""What axes without a name are taken for, in this order: NIfTI is for volumes."""
 _ORDER: Final = "ctz"  # slowest first
 _PER_MILLIMETRE: Final = 1000.0
 _HEADER_BYTES: Final = 352  # 348, and four that say that no extension follows
@@ -49,7 +51,7 @@ def write_nifti(annotations: Annotations, path: Path) -> list[str]:
     InvalidInput
         If there are other axes than time, depth and channel, or it cannot be written.
     """
-    named = letters(annotations.space.axes)
+    named = letters(annotations.space.axes, UNNAMED)
     if named is None or not set(named[:-2]) <= set(_ORDER):
         raise InvalidInput(
             "NIfTI knows time, depth and channels; these labels have the axes "

@@ -20,6 +20,7 @@ from PIL import Image
 
 from napari_sa2va.annotation.records import now
 from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.colours import label_colour
 from napari_sa2va.io.export.methods import methods
 from napari_sa2va.io.export.report_table import HEADINGS, rows_of
 from napari_sa2va.io.overlay import draw_overlay
@@ -37,6 +38,7 @@ WARNING: Final = (
     "the table are measured on the labels; scores and texts are the model's."
 )
 _LARGEST_DRAWN: Final = 10**6
+_MOST_NUMBERED: Final = 200
 # Marks that mean something wherever they are; addresses, of which some readers make links without
 # any mark; and what begins a list, a heading or a rule at the start of a line.
 _MARKS: Final = re.compile(r"([\\`*_\[\]<>|~&@$^])")
@@ -85,7 +87,9 @@ class _Parts:
     def caption(self) -> str:
         """What the picture shows."""
         plane = self.annotations.title(self.place)
-        return f"{self.annotations.name}{f', {plane}' if plane else ''}. Numbers are labels."
+        return (
+            f"{self.annotations.name}{f', {plane}' if plane else ''}. Numbers, if any, are labels."
+        )
 
 
 def write_html(annotations: Annotations, path: Path) -> list[str]:
@@ -121,7 +125,8 @@ def _parts(annotations: Annotations) -> _Parts:
     # Numbers alone: they have a letter in every font. The drawing keeps a colour for each up to the
     # largest.
     drawn = np.where(plane <= _LARGEST_DRAWN, plane, 0).astype(np.int64)
-    picture = draw_overlay(image, drawn, {})
+    many = _count(plane) > _MOST_NUMBERED
+    picture = _tinted(image, drawn) if many else draw_overlay(image, drawn, {})
     rows, colours = rows_of(annotations)
     return _Parts(annotations, place, picture, rows, colours, methods(annotations), now())
 
@@ -129,10 +134,23 @@ def _parts(annotations: Annotations) -> _Parts:
 def _fullest(annotations: Annotations) -> tuple[Place, NDArray[np.integer]]:
     best: tuple[int, Place] = (-1, ())
     for place, plane in annotations.planes():
-        count = int(np.count_nonzero(np.unique(plane)))
+        count = _count(plane)
         if count > best[0]:
             best = count, place
     return best[1], annotations.plane(best[1])
+
+
+def _count(plane: NDArray[np.integer]) -> int:
+    return int(np.count_nonzero(np.unique(plane)))
+
+
+def _tinted(image: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Colour the objects without numbers, for which so many have no room."""
+    numbers = np.unique(labels)
+    colours = np.array([label_colour(int(label)) if label else (0, 0, 0) for label in numbers])
+    own = colours[np.searchsorted(numbers, labels)]
+    mixed = np.where(labels[..., None] > 0, (image.astype(np.int64) + own) // 2, image)
+    return mixed.astype(np.uint8)
 
 
 # --- HTML

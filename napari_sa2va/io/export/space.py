@@ -152,12 +152,12 @@ def _axes(names: Sequence[str], units: Sequence[str], ndim: int) -> tuple[str, .
     return (*axes, "y", "x")
 
 
-def letters(axes: Sequence[str]) -> tuple[str, ...] | None:
+def letters(axes: Sequence[str], unnamed: str = "tzc") -> tuple[str, ...] | None:
     """Give each axis one of t, c, z, y and x; None where there are too many.
 
-    Those without a usual name become time, then depth, then channel, whichever is free.
+    Those without a usual name get the letters of `unnamed` that are free, in their order.
     """
-    free = [letter for letter in "tzc" if letter not in axes]
+    free = [letter for letter in unnamed if letter not in axes]
     found = []
     for axis in axes:
         if axis in _USUAL:

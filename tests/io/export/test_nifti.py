@@ -40,6 +40,14 @@ def test_nibabel_finds_voxels_affine_spacing_and_units(tmp_path: Path) -> None:
     assert image.get_data_dtype() == np.uint8
 
 
+def test_a_stack_of_which_nothing_is_known_is_a_volume(tmp_path: Path) -> None:
+    notes = export(plain_annotations("x", VOLUME), "nifti", tmp_path / "x_labels.nii.gz")
+    assert nibabel.load(tmp_path / "x_labels.nii.gz").shape == (4, 3, 2)
+    assert any("is called z" in note for note in notes)
+    read = read_nifti(tmp_path / "x_labels.nii.gz")
+    assert (read.space.axes, read.space.units[0]) == (("axis 0", "y", "x"), "pixel")
+
+
 def test_frames_are_the_fourth_dimension(stack: Annotations, tmp_path: Path) -> None:
     notes = export(stack, "nifti", tmp_path / "x_labels.nii.gz")
     image = nibabel.load(tmp_path / "x_labels.nii.gz")

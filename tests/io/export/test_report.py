@@ -116,6 +116,18 @@ def test_without_image_or_objects_there_is_still_a_report(
         assert "None." in (tmp_path / f"x.{name}").read_text(encoding="utf-8")
 
 
+def test_a_thousand_objects_are_coloured_without_numbers(tmp_path: Path) -> None:
+    import numpy as np
+
+    from napari_sa2va.io.export.from_layers import plain_annotations
+
+    labels = np.arange(1024).reshape(32, 32).repeat(4, axis=0).repeat(4, axis=1)
+    export(plain_annotations("x", labels), "markdown", tmp_path / "x.md")
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size == (128, 128)
+        assert len(set(np.asarray(picture).reshape(-1, 3).sum(axis=1).tolist())) > 50
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
