@@ -129,8 +129,9 @@ def rle(shape: Shape, size: tuple[int, int]) -> dict[str, Any]:
     # Its own columns only: a whole plane for each of a thousand objects would take half a minute.
     strip = np.zeros((columns.stop - columns.start, height), bool)
     strip[:, rows] = shape.inside.T
-    flat = strip.ravel()
-    changes = np.flatnonzero(np.diff(flat, prepend=False)) + columns.start * height
+    changes = (
+        np.flatnonzero(np.diff(strip.ravel(), prepend=False, append=False)) + columns.start * height
+    )
     runs = np.diff(changes, prepend=0, append=height * width)
     encoded = mask.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)
     return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}

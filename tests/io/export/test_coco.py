@@ -37,6 +37,17 @@ def test_pycocotools_reads_every_pixel(name: str, stack: Annotations, tmp_path: 
     np.testing.assert_array_equal(labels, stack.whole())
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_masks_that_touch_every_border(seed: int, tmp_path: Path) -> None:
+    labels = np.random.default_rng(seed).integers(0, 4, (5, 7)).astype(np.uint8)
+    labels[:, 3] = 9  # a column from top to bottom
+    for name in ("coco", "coco-polygons"):
+        export(plain_annotations("x", labels), name, tmp_path / "x.coco.json")
+        np.testing.assert_array_equal(read_coco(tmp_path / "x.coco.json").whole(), labels)
+    coco = COCO(tmp_path / "x.coco.json")
+    assert sum(coco.annToMask(one).sum() for one in coco.anns.values()) == np.sum(labels > 0)
+
+
 def test_frames_are_images_with_one_track(stack: Annotations, tmp_path: Path) -> None:
     export(stack, "coco", tmp_path / "x.coco.json")
     said = json.loads((tmp_path / "x.coco.json").read_text(encoding="utf-8"))
