@@ -111,7 +111,7 @@ class Sa2VAWidget(QWidget):
         self._lay_out()
         self._recall()
         self.bind({"run": self.run, "cancel": self.controller.cancel})
-        self.bind(self.objects.actions.by_name)
+        self.bind(self.objects.commands.by_name)
         self.bind(self.correct.actions)
         self.bind(self.regions.actions)
         self._connect()

@@ -22,7 +22,7 @@ class ObjectsPanel(QWidget):
     """One row an object: a click selects its label and goes there.
 
     A click on its planes goes to the next one that is flagged, a double click on phrase or note
-    edits it. `actions` has what can be done, for buttons, menus and keys.
+    edits it. `commands` has what can be done, for buttons, menus and keys.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class ObjectsPanel(QWidget):
         self.model = ObjectsModel(self)
         self.table = ObjectsTable(self.model)
         self.review = Review()
-        self.actions = ObjectActions(viewer, self.table, self.review)
-        self.menu = ObjectsMenu(self.actions, self)
-        self.told = self.actions.told
-        self.describe_clicked = self.actions.describe_clicked
-        self.rerun_clicked = self.actions.rerun_clicked
+        self.commands = ObjectActions(viewer, self.table, self.review)
+        self.menu = ObjectsMenu(self.commands, self)
+        self.told = self.commands.told
+        self.describe_clicked = self.commands.describe_clicked
+        self.rerun_clicked = self.commands.rerun_clicked
         self.accept = _button("Accept", "accept", "The object is right (again: undecided)")
         self.reject = _button("Reject", "reject", "The object is wrong; its pixels stay")
         self.describe = _button("Describe", "describe", "Ask the model to describe the object")
@@ -85,8 +85,8 @@ class ObjectsPanel(QWidget):
             (self.undo, "undo"),
             (self.redo, "redo"),
         ):
-            button.clicked.connect(self.actions.by_name[name])
-        self.model.edited.connect(self.actions.take_text)
+            button.clicked.connect(self.commands.by_name[name])
+        self.model.edited.connect(self.commands.take_text)
         self.table.selectionModel().currentRowChanged.connect(self._go_to)
         self.table.clicked.connect(self._on_click)
         self.table.customContextMenuRequested.connect(
@@ -105,7 +105,7 @@ class ObjectsPanel(QWidget):
             for old, connect in ((self._objects, False), (objects, True)):
                 for signal, slot in [] if old is None else self._wires(old):
                     (signal.connect if connect else signal.disconnect)(slot)
-        self._objects = self.actions.objects = objects
+        self._objects = self.commands.objects = objects
         self.refresh()
 
     def _wires(self, objects: LabelObjects) -> list[tuple[Any, Any]]:

@@ -85,8 +85,8 @@ def test_a_stroke_is_put_into_words_and_into_its_row(dock: Any, qtbot: Any) -> N
     assert dock.objects.model.rowCount() == 1
 
     # One line of time for the stroke and the words.
-    dock.objects.actions.undo()
+    dock.objects.commands.undo()
     assert layer.data.any()
     assert dock.objects.objects.rows() == []
-    dock.objects.actions.redo()
+    dock.objects.commands.redo()
     assert [one.description for one in dock.objects.objects.rows()] == [row.description]

@@ -99,7 +99,7 @@ def test_a_choice_of_several_stays_while_rows_change(
     panel: ObjectsPanel, objects: LabelObjects
 ) -> None:
     select(panel, 2, 4)
-    panel.actions.accept()
+    panel.commands.accept()
     add(objects, 5)
     assert panel.table.chosen == [4, 2]
     assert {row.label: row.status for row in objects.rows()} == {
@@ -121,7 +121,7 @@ def test_sorting_keeps_the_choice_and_new_rows_take_their_place(
     add(objects, 5, score=0.6)
     assert shown(panel, Column.LABEL) == ["4", "2", "5", "3", "1"]
     panel.table.sortByColumn(Column.STATUS, Qt.SortOrder.AscendingOrder)
-    panel.actions.flag()
+    panel.commands.flag()
     assert shown(panel, Column.LABEL) == ["3", "1", "2", "4", "5"]
     assert panel.table.chosen == [3]
 
@@ -130,14 +130,14 @@ def test_columns_make_room_for_notes(panel: ObjectsPanel, objects: LabelObjects)
     table = panel.table
     assert table.isColumnHidden(Column.NOTE) and not table.isColumnHidden(Column.AREA)
     select(panel, 2)
-    panel.actions.take_text(2, "note", "look here")
+    panel.commands.take_text(2, "note", "look here")
     assert not table.isColumnHidden(Column.NOTE) and table.isColumnHidden(Column.AREA)
     panel.resize(700, 400)
     assert not table.isColumnHidden(Column.NOTE) and not table.isColumnHidden(Column.AREA)
 
 
 def test_another_layer(panel: ObjectsPanel, objects: LabelObjects) -> None:
-    panel.actions.review()
+    panel.commands.review()
     other = LabelObjects(
         objects.viewer, objects.viewer.add_labels(np.zeros((64, 64), np.int32)), empty=True
     )
@@ -147,7 +147,7 @@ def test_another_layer(panel: ObjectsPanel, objects: LabelObjects) -> None:
     assert panel.model.rowCount() == 0
     assert not panel.accept.isEnabled() and not panel.undo.isEnabled()
     panel.show_objects(None)
-    panel.actions.undo()
+    panel.commands.undo()
     panel.show_objects(objects)
     assert panel.model.rowCount() == 5
 
@@ -164,8 +164,8 @@ def test_status_and_lock_are_shown_and_told_to_screen_readers(
     assert of(1, Qt.ItemDataRole.DecorationRole) is None
     assert of(1, Qt.ItemDataRole.AccessibleTextRole) == "proposed"
     select(panel, 1)
-    panel.actions.reject()
-    panel.actions.lock()
+    panel.commands.reject()
+    panel.commands.lock()
     assert not of(1, Qt.ItemDataRole.DecorationRole).isNull()
     assert of(1, Qt.ItemDataRole.AccessibleTextRole) == "rejected, locked"
     assert of(1, Qt.ItemDataRole.FontRole, Column.PHRASE).strikeOut()
@@ -178,7 +178,7 @@ def test_status_and_lock_are_shown_and_told_to_screen_readers(
 
 def test_undo_and_redo_say_what_they_would_do(panel: ObjectsPanel, objects: LabelObjects) -> None:
     assert panel.undo.isEnabled() and not panel.redo.isEnabled()
-    panel.actions.take_text(2, "phrase", "mitosis")
+    panel.commands.take_text(2, "phrase", "mitosis")
     assert "Undo: Rename 2 to “mitosis”" in panel.undo.toolTip()
     panel.undo.click()
     assert rows(objects)[2].phrase == "cell 2"
@@ -186,7 +186,7 @@ def test_undo_and_redo_say_what_they_would_do(panel: ObjectsPanel, objects: Labe
     panel.redo.click()
     assert rows(objects)[2].phrase == "mitosis"
     assert not panel.redo.isEnabled()
-    panel.actions.redo()
+    panel.commands.redo()
     assert panel.said[-1].text == "There is nothing to redo."
 
 
@@ -202,7 +202,7 @@ def test_a_phrase_is_edited_in_place(
     panel: ObjectsPanel, objects: LabelObjects, qtbot: Any
 ) -> None:
     select(panel, 2)
-    panel.actions.rename()
+    panel.commands.rename()
     field = editor(panel)
     assert field.text() == "cell 2"
     field.selectAll()
@@ -217,7 +217,7 @@ def test_a_phrase_is_edited_in_place(
 def test_nothing_disturbs_an_edit(panel: ObjectsPanel, objects: LabelObjects, qtbot: Any) -> None:
     select(panel, 2)
     panel.table.sortByColumn(Column.PHRASE, Qt.SortOrder.DescendingOrder)
-    panel.actions.note()
+    panel.commands.note()
     field = editor(panel)
     qtbot.keyClicks(field, "half")
     # What a run does meanwhile: objects come and go, numbers and the selected label change.
@@ -241,7 +241,7 @@ def test_nothing_disturbs_an_edit(panel: ObjectsPanel, objects: LabelObjects, qt
 def test_escape_leaves_it_as_it_was(panel: ObjectsPanel, objects: LabelObjects, qtbot: Any) -> None:
     text = objects.undo_text
     select(panel, 2)
-    panel.actions.rename()
+    panel.commands.rename()
     qtbot.keyClicks(editor(panel), "x")
     qtbot.keyClick(editor(panel), Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: not panel.table.editing)
@@ -255,7 +255,7 @@ def test_without_a_choice_one_is_told_to_choose(panel: ObjectsPanel, objects: La
     objects.labels.selected_label = 40
     for name in ("accept", "rename", "merge", "delete", "describe", "rerun", "lock", "recolour"):
         panel.said.clear()
-        panel.actions.by_name[name]()
+        panel.commands.by_name[name]()
         assert "Choose an object" in panel.said[0].text, name
 
 
@@ -270,33 +270,33 @@ def test_a_second_accept_takes_it_back(panel: ObjectsPanel, objects: LabelObject
 
 def test_merging_goes_to_the_row_with_the_focus(panel: ObjectsPanel, objects: LabelObjects) -> None:
     select(panel, 1, 3)
-    panel.actions.merge()
+    panel.commands.merge()
     assert sorted(rows(objects)) == [2, 3, 4]
     assert rows(objects)[3].area == 32
     assert panel.table.chosen == [3]
-    panel.actions.split()
+    panel.commands.split()
     assert sorted(rows(objects)) == [2, 3, 4, 5]
 
 
 def test_locked_objects_say_why_not(panel: ObjectsPanel, objects: LabelObjects) -> None:
     select(panel, 1)
-    panel.actions.lock()
-    panel.actions.delete()
+    panel.commands.lock()
+    panel.commands.delete()
     assert panel.said[-1].level == "warning"
     assert "Object 1 is locked" in panel.said[-1].text
-    panel.actions.lock()
-    panel.actions.delete()
+    panel.commands.lock()
+    panel.commands.delete()
     assert 1 not in rows(objects)
 
 
 def test_delete_rejected_and_undo_of_one_object(panel: ObjectsPanel, objects: LabelObjects) -> None:
     select(panel, 1, 2)
-    panel.actions.reject()
-    panel.actions.delete_rejected()
+    panel.commands.reject()
+    panel.commands.delete_rejected()
     assert sorted(rows(objects)) == [3, 4]
-    panel.actions.undo()
+    panel.commands.undo()
     select(panel, 2)
-    panel.actions.undo_object()
+    panel.commands.undo_object()
     assert (rows(objects)[1].status, rows(objects)[2].status) == ("rejected", "proposed")
 
 
@@ -305,7 +305,7 @@ def test_describe_and_rerun_are_passed_on(panel: ObjectsPanel, qtbot: Any) -> No
     with qtbot.waitSignal(panel.describe_clicked) as described:
         panel.describe.click()
     with qtbot.waitSignal(panel.rerun_clicked) as rerun:
-        panel.actions.rerun()
+        panel.commands.rerun()
     assert (described.args, rerun.args) == ([[2, 1]], [2])
 
 
@@ -315,16 +315,16 @@ def test_a_colour_is_chosen_shown_and_taken_back(
     before = objects.labels.get_color(2)
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#ff8000"))
     select(panel, 2)
-    panel.actions.recolour()
+    panel.commands.recolour()
     assert rows(objects)[2].color == "#ff8000"
     assert [round(255 * float(part)) for part in objects.labels.get_color(2)] == [255, 128, 0, 255]
     objects.undo()
     np.testing.assert_array_equal(objects.labels.get_color(2), before)
     objects.redo()
-    panel.actions.layer_colour()
+    panel.commands.layer_colour()
     np.testing.assert_array_equal(objects.labels.get_color(2), before)
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor())  # cancelled
-    panel.actions.recolour()
+    panel.commands.recolour()
     assert rows(objects)[2].color == ""
 
 
@@ -332,19 +332,19 @@ def test_labels_of_others_get_rows(panel: ObjectsPanel, objects: LabelObjects) -
     objects.labels.data[50:54, 2:6] = 30
     objects.labels.refresh()
     assert 30 not in rows(objects)
-    panel.actions.adopt()
+    panel.commands.adopt()
     assert shown(panel, Column.LABEL) == ["1", "2", "3", "4", "30"]
     assert (rows(objects)[30].area, rows(objects)[30].author) == (16, "user")
-    panel.actions.adopt()
+    panel.commands.adopt()
     assert panel.said[-1].text == "All labels in this plane have rows."
-    panel.actions.delete_rejected()
+    panel.commands.delete_rejected()
     assert "no rejected objects" in panel.said[-1].text
 
 
 def test_writing_in_a_folded_table_is_refused(panel: ObjectsPanel) -> None:
     select(panel, 2)
     panel.hide()
-    panel.actions.rename()
+    panel.commands.rename()
     assert "Unfold Objects" in panel.said[-1].text and not panel.table.editing
 
 
@@ -359,10 +359,10 @@ def test_the_menu_offers_what_can_be_done(panel: ObjectsPanel, objects: LabelObj
     assert offered()["delete_rejected"] == ("Delete rejected (0)\tAlt+X", False)
     assert offered()["layer_colour"][1] is False
     assert offered()["lock"] == ("Lock\tShift+K", True)
-    panel.actions.lock()
+    panel.commands.lock()
     assert offered()["lock"] == ("Unlock\tShift+K", True)
     select(panel, 1, 2)
-    panel.actions.reject()
+    panel.commands.reject()
     assert offered()["merge"] == ("Merge into 2\tShift+M", True)
     (act,) = (one for one in panel.menu.actions() if one.objectName() == "delete_rejected")
     assert act.text() == "Delete rejected (1)\tAlt+X"  # the other is locked
@@ -388,7 +388,7 @@ def test_the_worst_score_comes_first() -> None:
 
 
 def test_a_review_by_keys(panel: ObjectsPanel, objects: LabelObjects) -> None:
-    act = panel.actions.by_name
+    act = panel.commands.by_name
     assert not panel.review.isVisible()
     act["review"]()
     assert panel.review.isVisible() and panel.review.count.text() == "Review: 1 of 4"
@@ -424,7 +424,7 @@ def test_judging_something_else_in_a_review_does_not_go_on(
 ) -> None:
     panel.start.click()
     select(panel, 4)
-    panel.actions.accept()
+    panel.commands.accept()
     assert rows(objects)[4].status == "accepted" and rows(objects)[2].status == "proposed"
     assert panel.review.current == 2
     panel.review.next.click()
@@ -436,14 +436,14 @@ def test_judging_something_else_in_a_review_does_not_go_on(
 def test_objects_that_go_during_a_review_are_left_out(
     panel: ObjectsPanel, objects: LabelObjects
 ) -> None:
-    panel.actions.review()
-    panel.actions.delete()
+    panel.commands.review()
+    panel.commands.delete()
     assert panel.review.count.text() == "Review: 1 of 3" and panel.table.chosen == [3]
     select(panel, 1)
-    panel.actions.delete()
+    panel.commands.delete()
     assert panel.review.count.text() == "Review: 1 of 2" and panel.review.current == 3
     select(panel, 4, 3)
-    panel.actions.delete()
+    panel.commands.delete()
     assert not panel.review.active and not panel.review.isVisible()
-    panel.actions.review()
+    panel.commands.review()
     assert panel.said[-1].text == "There are no objects to review yet."

@@ -156,8 +156,8 @@ def test_a_layer_that_goes_meanwhile(
 def test_the_table_describes_and_asks_again(dock: Any, run: Any, runner: Any, qtbot: Any) -> None:
     run("the red disks")
     dock.objects.table.selectRow(0)
-    dock.objects.actions.describe()
-    dock.objects.actions.describe()  # a run is under way
+    dock.objects.commands.describe()
+    dock.objects.commands.describe()  # a run is under way
     assert "under way" in dock.messages.text
     qtbot.waitUntil(lambda: not dock.controller.busy)
     (question,) = runner.requests[1].questions
@@ -170,7 +170,7 @@ def test_the_table_describes_and_asks_again(dock: Any, run: Any, runner: Any, qt
     with dock.objects.objects.step("refine", "Spoil it") as step:
         step.paint((None, None), (slice(0, 30), slice(0, 96)), np.ones((30, 96), bool), 1)
     before = dock.objects.objects.undo_text
-    dock.objects.actions.rerun()
+    dock.objects.commands.rerun()
     qtbot.waitUntil(lambda: not dock.controller.busy)
     assert runner.requests[2].questions[0].text == "Please segment the red disks in this image."
     np.testing.assert_array_equal(labels.data, first)
@@ -181,11 +181,11 @@ def test_the_table_describes_and_asks_again(dock: Any, run: Any, runner: Any, qt
     assert labels.data[0, 50] == 1
     with dock.objects.objects.step("rename", "Rename") as step:
         step.change(1, phrase="the purple disk", locked=True)
-    dock.objects.actions.rerun()
+    dock.objects.commands.rerun()
     assert "locked" in dock.messages.text
     with dock.objects.objects.step("lock", "Unlock") as step:
         step.change(1, locked=False)
-    dock.objects.actions.rerun()
+    dock.objects.commands.rerun()
     qtbot.waitUntil(lambda: not dock.controller.busy)
     assert "Not found: “the purple disk”" in dock.messages.text
     assert labels.data[0, 50] == 1
