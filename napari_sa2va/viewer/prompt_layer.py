@@ -66,7 +66,8 @@ class PromptLayer:
             name="Correction · marks",
             border_width=_RIM,
             border_color="white",
-            canvas_size_limits=(_DOT, _CLICK),
+            # Not more than 0: napari draws a point without size where none is in view.
+            canvas_size_limits=(0, _CLICK),
             metadata={METADATA: {"kind": KIND}},
             **placement.labels_geometry(),
         )

@@ -80,9 +80,9 @@ class CorrectPanel(QWidget):
         self.busy.setElideMode(Qt.TextElideMode.ElideRight)
         self.back = QPushButton("Go back there")
         self.propagate_title = QLabel()
-        self.backward = _button("◀ Back", "propagate_backward")
-        self.both = _button("Both", "propagate_both")
-        self.forward = _button("Forth ▶", "propagate_forward")
+        self.backward = _button("◀", "propagate_backward")
+        self.both = _button("◀▶", "propagate_both")
+        self.forward = _button("▶", "propagate_forward")
         self._busy_soon = QTimer(self)
         self._busy_soon.setSingleShot(True)
         self._busy_soon.setInterval(_SAY_BUSY_AFTER)
@@ -113,6 +113,8 @@ class CorrectPanel(QWidget):
         }
         for button, (tip, name) in tips.items():
             button.setToolTip(with_key(tip, name))
+        for button in (self.forward, self.backward, self.both):
+            button.setAccessibleName(f"Propagate: {tips[button][0]}")
 
     def _lay_out(self) -> None:
         self._targets = QButtonGroup(self)
