@@ -39,6 +39,7 @@ LOOKED_AT: Final = 5
 CLIP_LENGTH: Final = 24
 CELLS: Final = 3
 _STACK_SHARE: Final = 0.2
+_MEETING_SHARE: Final = 0.6  # of the clips with a crossing that are shown about that time
 
 
 @dataclass(slots=True)
@@ -114,7 +115,9 @@ class ClipBatches(IterableDataset[ClipBatch]):
             clip = draw_clip(number, rng)
             masks, first = _part(clip, frames, rng)
             there = np.flatnonzero(masks[0].flatten(1).amax(1) > 0.5)
-            chosen = np.resize(rng.permutation(there), CELLS)
+            meeting = [i for pair in clip.crossing for i in pair if i in there]
+            others = [i for i in rng.permutation(there).tolist() if i not in meeting]
+            chosen = np.resize([*meeting, *others], CELLS)
             cells.append(masks[:, chosen])
             shown = clip.images(range(first, first + frames))
             images += [sam2_image(frame, self.config) for frame in shown]
@@ -175,6 +178,11 @@ def draw_clip(seed: int, rng: np.random.Generator) -> Clip:
 def _part(clip: Clip, frames: int, rng: np.random.Generator) -> tuple[Tensor, int]:
     """Choose consecutive frames, the first with a cell in it; their masks (t, cells, m, m)."""
     starts = rng.permutation(len(clip.scenes) - frames + 1).tolist()
+    if clip.crossing and rng.random() < _MEETING_SHARE:
+        i, j = clip.crossing[0]
+        pairs = [(scene.cells[i], scene.cells[j]) for scene in clip.scenes]
+        meeting = int(np.argmin([np.hypot(a.x - b.x, a.y - b.y) for a, b in pairs]))
+        starts.insert(0, int(np.clip(meeting - frames // 2, 0, len(clip.scenes) - frames)))
     for first in starts:
         opening = soft(clip.scenes[first].masks((FINE_SIDE, FINE_SIDE)))
         if bool((opening.flatten(1).amax(1) > 0.5).any()):
