@@ -184,7 +184,7 @@ class Sessions:
                 if isinstance(image, Image)
                 and image.metadata.get(METADATA, {}).get("session") == session
             )
-        self._results.of(layer)
+        self._results.of(layer).show()  # its captions
 
 
 class Said:
