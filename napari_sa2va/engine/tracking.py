@@ -27,7 +27,7 @@ from napari_sa2va.model.results import Found, TextPart
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -182,6 +182,7 @@ def _saved(tracking: Tracking[Any]) -> Iterator[TrackSaved]:
 def _parts(tracking: Tracking[Any], request: TrackRequest | MaskTrackRequest) -> Iterator[Event]:
     """Turn what the model hands back into events; a new tracking begins with its first frame."""
     questions = request.questions if isinstance(request, TrackRequest) else ()
+    given = request.masks if isinstance(request, MaskTrackRequest) else {}
     asked, saved = 0, time.monotonic()
     started = request.resume is not None
     if tracking.state is not None:
@@ -203,7 +204,7 @@ def _parts(tracking: Tracking[Any], request: TrackRequest | MaskTrackRequest) ->
             if not started:
                 started = True
                 yield _begun(state, request, done - 1)
-            yield _frame(part, done, state.total)
+            yield _frame(part, done, state.total, given.get(part.index, ()))
             due = done % _SAVE_FRAMES == 0 or time.monotonic() - saved > _SAVE_SECONDS
             if due or done == 1:  # what the language model said is worth as much as many frames
                 yield TrackSaved(state)
@@ -239,10 +240,20 @@ def _answered(index: int, found: Found) -> QuestionDone:
     )
 
 
-def _frame(tracked: TrackedFrame, done: int, total: int) -> FrameDone:
+def _frame(
+    tracked: TrackedFrame, done: int, total: int, given: Sequence[PackedMask] = ()
+) -> FrameDone:
+    """Tell a frame; masks that were `given` in it, where not empty, stay as they are.
+
+    SAM2 sees a given mask at its own resolution, and hands back that one.
+    """
+    masks = [PackedMask.pack(mask) for mask in tracked.masks]
+    for number, mask in enumerate(given):
+        if mask.area:
+            masks[number] = mask
     return FrameDone(
         tracked.index,
-        tuple(PackedMask.pack(mask) for mask in tracked.masks),
+        tuple(masks),
         tuple(tracked.ious.tolist()),
         tuple(tracked.mean_probabilities.tolist()),
         tuple(tracked.present.tolist()),
