@@ -93,7 +93,9 @@ class Results:
         objects = self.existing(images, placement, target)
         if objects is None:
             labels = create_labels(self._viewer, images, placement, folder=self.folder)
-            objects = self._watch(LabelObjects(self._viewer, labels, empty=True))
+            # Who heard of the new layer may have asked for its objects already.
+            known = self._of.get(labels)
+            objects = known or self._watch(LabelObjects(self._viewer, labels, empty=True))
         return objects
 
     def _watch(self, objects: LabelObjects) -> LabelObjects:

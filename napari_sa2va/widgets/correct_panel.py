@@ -131,8 +131,9 @@ class CorrectPanel(QWidget):
         self._signs.addButton(self.negative)
         candidates = QHBoxLayout()
         candidates.addStretch(1)
-        for widget in (self.previous, self.candidate, self.next):
-            candidates.addWidget(widget)
+        candidates.addWidget(self.previous)
+        candidates.addWidget(self.candidate)
+        candidates.addWidget(self.next)
         candidates.addStretch(1)
         tools.addWidget(self.paint, 2, 0)
         tools.addLayout(candidates, 2, 1)
@@ -168,8 +169,9 @@ class CorrectPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (self.correct, self._while_on, self._while_stack):
-            layout.addWidget(widget)
+        layout.addWidget(self.correct)
+        layout.addWidget(self._while_on)
+        layout.addWidget(self._while_stack)
 
     def _connect(self) -> None:
         for button, signal in (
@@ -221,8 +223,8 @@ class CorrectPanel(QWidget):
         self.text.setAccessibleName(state.text)
         self.back.setVisible(bool(state.elsewhere))
         several = state.candidates > 1
-        for button in (self.previous, self.next):
-            button.setEnabled(several)
+        self.previous.setEnabled(several)
+        self.next.setEnabled(several)
         self.candidate.setText(
             f"{state.candidate} of {state.candidates}" if state.candidates else "–"  # noqa: RUF001
         )

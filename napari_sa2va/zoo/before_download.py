@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 # What a checkpoint is read from. Python files and pickles (.bin, .pt, .pth) are not in the list:
 # both can run code.
-SAFE_FILES: Final = ("*.json", "*.safetensors", "merges.txt", "vocab.txt", "tokenizer.model")
+SAFE_FILES: Final = (
+    "*.json",
+    "*.safetensors",
+    "merges.txt",
+    "vocab.txt",
+    "tokenizer.model",
+    "*.jinja",
+)
 # Room to leave on the disk, in bytes.
 _SPARE: Final = 256 * 1024**2
 # Files up to this size are fetched before the larger ones, in bytes.
