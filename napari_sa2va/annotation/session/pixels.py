@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -80,27 +80,39 @@ def pack_boxes(data: Any, boxes: Iterable[Where]) -> Iterator[dict[str, Any]]:
 
 
 def joined(boxes: Iterable[Where]) -> list[Where]:
-    """Join boxes that overlap: a stroke is a row of them."""
-    apart: list[Where] = []
+    """Join boxes that overlap: a stroke is a row of them.
+
+    Only within a plane, or along the same axes across planes: a track has a box in each of
+    thousands of planes. What lies in two boxes all the same is written twice, which does no harm.
+    """
+    alike: dict[tuple[int | None, ...], list[Where]] = {}
     for box in boxes:
-        if any(side.stop <= side.start for side in box):
-            continue
-        while overlapping := [other for other in apart if _overlap(box, other)]:
-            for other in overlapping:
-                apart.remove(other)
-                box = _round_both(box, other)
-        apart.append(box)
-    return apart
+        if all(side.stop > side.start for side in box):
+            plane = tuple(s.start if s.stop - s.start == 1 else None for s in box[:-2])
+            alike.setdefault(plane, []).append(box)
+    return [box for group in alike.values() for box in _joined_alike(group)]
 
 
-def _overlap(one: Where, other: Where) -> bool:
-    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True))
-
-
-def _round_both(one: Where, other: Where) -> Where:
-    return tuple(
-        slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
-    )
+def _joined_alike(boxes: Sequence[Where]) -> list[Where]:
+    """Join boxes of one plane, each compared with all others at once."""
+    if len(boxes) == 1:
+        return list(boxes)
+    starts = np.array([[side.start for side in box] for box in boxes])
+    stops = np.array([[side.stop for side in box] for box in boxes])
+    n = 0  # so many rows of both are boxes that lie apart
+    for start, stop in zip(starts.copy(), stops.copy(), strict=True):
+        while (hit := ((starts[:n] < stop) & (start < stops[:n])).all(axis=1)).any():
+            start = np.minimum(start, starts[:n][hit].min(axis=0))
+            stop = np.maximum(stop, stops[:n][hit].max(axis=0))
+            left = n - int(hit.sum())
+            starts[:left], stops[:left] = starts[:n][~hit], stops[:n][~hit]
+            n = left
+        starts[n], stops[n] = start, stop
+        n += 1
+    return [
+        tuple(map(slice, start, stop))
+        for start, stop in zip(starts[:n].tolist(), stops[:n].tolist(), strict=True)
+    ]
 
 
 def _cut(box: Where, most: int) -> Iterator[Where]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from napari_sa2va.annotation import ObjectRecord, Turn
+from napari_sa2va.annotation.session import pixels
 from napari_sa2va.annotation.session.log import (
     LogEntry,
     LogWriter,
@@ -19,7 +21,10 @@ from napari_sa2va.annotation.session.log import (
 from napari_sa2va.annotation.session.pixels import joined, pack_boxes, pack_patch, unpack_patch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from napari_sa2va.annotation.actions import Where
 
 
 def entry(n: int, text: str = "Paint 1") -> LogEntry:
@@ -113,6 +118,37 @@ def test_boxes_that_overlap_are_written_once() -> None:
     assert sorted(boxes, key=str) == sorted(
         [(slice(0, 1), slice(0, 23), slice(0, 23)), far], key=str
     )
+
+
+def test_a_track_of_thousands_of_planes_takes_a_look_at_each_box(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared = 0
+    join = pixels._joined_alike
+
+    def counting(boxes: Sequence[Where]) -> list[Where]:
+        nonlocal compared
+        compared += len(boxes) ** 2
+        return join(boxes)
+
+    monkeypatch.setattr(pixels, "_joined_alike", counting)
+    track = [(slice(at, at + 1), slice(3, 9), slice(at, at + 7)) for at in range(5000)]
+    assert joined([*track, track[7]]) == track
+    assert compared < 5010, "each box with all others would be 25 million"
+
+
+def test_thousands_of_objects_of_one_plane_are_joined_in_a_moment() -> None:
+    apart = [(slice(10 * at, 10 * at + 9), slice(5, 9)) for at in range(3000)]
+    before = time.perf_counter()
+    assert joined(apart) == apart
+    assert time.perf_counter() - before < 5, "0.1 s; one by one takes 20"
+
+
+def test_boxes_that_a_later_one_links_become_one() -> None:
+    row = [(slice(at, at + 4), slice(0, 4)) for at in range(0, 50, 5)]
+    assert joined([*row, (slice(2, 48), slice(3, 4))]) == [(slice(0, 49), slice(0, 4))]
+    grown = [(slice(0, 2), slice(0, 6)), (slice(4, 6), slice(4, 6)), (slice(1, 5), slice(0, 2))]
+    assert joined(grown) == [(slice(0, 6), slice(0, 6))], "the second is met once both are one"
 
 
 def test_large_boxes_are_cut_into_planes(monkeypatch: pytest.MonkeyPatch) -> None:
