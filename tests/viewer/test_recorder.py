@@ -259,7 +259,7 @@ def test_a_session_goes_on_in_another_window(make: Any, script: ModuleType) -> N
     others.hold()
     marks = {"session": str(path), "restored": state.n + 1}
     second = other.add_layer(Labels(state.labels(), metadata={METADATA: marks}))
-    assert "is open in another napari" in told[0]
+    assert "is open in this napari already" in told[0]
     assert isinstance(second, Labels)
     second.paint((0, 9, 9), 50)
     (copy,) = others.recorders

@@ -34,6 +34,7 @@ from napari_sa2va.annotation.session.files import (
     write_head,
     write_table,
 )
+from napari_sa2va.annotation.session.history import append_to_history
 from napari_sa2va.annotation.session.lock import SessionLock, ended_badly
 from napari_sa2va.annotation.session.log import LogEntry, LogWriter, read_lines
 from napari_sa2va.annotation.session.state import BEGUN, Rows, replaced_by
@@ -191,10 +192,14 @@ class Session:
         try:
             self.fold(about)
         finally:
-            with self._folding, self._writing:
-                self._closed = True
-                self._writer.close()
-                self._lock.release()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let others write, without a last folding."""
+        with self._folding, self._writing:
+            self._closed = True
+            self._writer.close()
+            self._lock.release()
 
     def _read_log(self) -> int:
         """Follow the log to its end; return where that is.
@@ -260,14 +265,7 @@ class Session:
     def _move_to_history(self, end: int) -> None:
         """Move what is folded out of the log. Killed in between, it is in both."""
         log = self.path / LOG
-        with log.open("rb") as source, (self.path / HISTORY).open("ab") as history:
-            left = end
-            while left:
-                block = source.read(min(left, 1 << 20))
-                history.write(block)
-                left -= len(block)
-            history.flush()
-            os.fsync(history.fileno())
+        append_to_history(log, self.path / HISTORY, end)
         with self._writing:  # what the GUI thread may wait for: the few entries since
             with log.open("rb") as source:
                 source.seek(end)
@@ -312,10 +310,17 @@ def create_session(folder: Path, name: str, about: About) -> Session:
         shutil.rmtree(temporary, ignore_errors=True)
         raise cannot_record(folder, error) from error
     try:
-        session = Session(path)
-    except OSError as error:
-        raise cannot_record(path, error) from error
-    session.append(BEGUN, detail=about.detail())
+        session = open_session(path)
+    except CannotRecord:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    try:
+        session.append(BEGUN, detail=about.detail())
+    except BaseException:
+        # Tried again every few seconds: each time would leave a folder.
+        session.abandon()
+        shutil.rmtree(path, ignore_errors=True)
+        raise
     return session
 
 

@@ -47,8 +47,8 @@ class SessionLock:
         try:
             if not _lock(self._file):
                 raise SessionInUse(
-                    f"{path.parent.name} is open in another napari{_holder(path)}: it is shown "
-                    "here as it was saved last, and not written to."
+                    f"{path.parent.name} is open in {_holder(path)}: it is shown here as it was "
+                    "saved last, and not written to."
                 )
             self._file.truncate(0)
             who = {"process": os.getpid(), "host": socket.gethostname(), "since": now()}
@@ -82,12 +82,23 @@ def ended_badly(path: Path) -> bool:
         return False
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody, this process included, holds a lock file."""
+    try:
+        with path.open("r+b") as file:
+            return not _lock(file)
+    except OSError:
+        return False
+
+
 def _holder(path: Path) -> str:
     try:
         who = json.loads(path.read_text(encoding="utf-8"))
-        return f" (process {who['process']} on {who['host']}, since {who['since']})"
+        if (who["process"], who["host"]) == (os.getpid(), socket.gethostname()):
+            return "this napari already"
+        return f"another napari (process {who['process']} on {who['host']}, since {who['since']})"
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return "another napari"
 
 
 def _lock(file: BinaryIO) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from napari_sa2va.annotation.session import (
     read_entries,
 )
 from napari_sa2va.annotation.session.arrays import ZarrLabels, create_array, open_array
+from napari_sa2va.annotation.session.history import append_to_history
 from napari_sa2va.annotation.session.pixels import Patch
 
 if TYPE_CHECKING:
@@ -193,14 +195,14 @@ def test_a_later_format_is_refused_with_advice(live: Any) -> None:
 
 
 def test_two_writers_are_one_too_many(live: Any) -> None:
-    with pytest.raises(SessionInUse, match=r"cells\.sa2va is open in another napari \(process"):
+    with pytest.raises(SessionInUse, match=r"cells\.sa2va is open in this napari already: it"):
         open_session(live.session.path)
     code = (
         "from pathlib import Path; from napari_sa2va.annotation.session import open_session; "
         f"open_session(Path({str(live.session.path)!r}))"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "SessionInUse" in other.stderr
+    assert "SessionInUse: cells.sa2va is open in another napari (process" in other.stderr
     live.session.close()
     live.session = open_session(live.session.path)
 
@@ -216,6 +218,43 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, about: About) -
     with pytest.raises(CannotRecord, match="go on working"):
         create_session(tmp_path / "file", "cells", about)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_session_whose_first_line_is_refused_leaves_nothing(
+    tmp_path: Path, about: About, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("napari_sa2va.annotation.session.folder.LogWriter.append", refuse)
+    for _ in range(3):
+        with pytest.raises(CannotRecord, match="No space left"):
+            create_session(tmp_path, "cells", about)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_history_that_a_kill_tore_loses_no_action(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.work()
+    path = live.session.path
+    monkeypatch.setattr("napari_sa2va.annotation.session.folder.LONG_LOG", 100)
+    live.session.fold()
+    live.work()
+    first = (path / "log.jsonl").read_bytes().splitlines(keepends=True)[0]
+    with (path / "history.jsonl").open("ab") as file:
+        file.write(first[:-20])  # the first of the next lines to move
+    live.session.fold()
+    assert [entry.n for entry in read_entries(path)] == list(range(1, live.session.n + 1))
+
+
+@pytest.mark.parametrize(("torn", "whole"), [(b"", b""), (b"abc", b""), (b"a\nb\ncd", b"a\nb\n")])
+def test_a_file_is_cut_to_its_whole_lines(tmp_path: Path, torn: bytes, whole: bytes) -> None:
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(torn)
+    (tmp_path / "log.jsonl").write_bytes(b"e\nf\ng\n")
+    append_to_history(tmp_path / "log.jsonl", path, 4)
+    assert path.read_bytes() == whole + b"e\nf\n"
 
 
 def test_patches_across_chunks_fill_an_array_on_disk_as_one_in_memory(
