@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 METADATA: Final = "napari_sa2va"
 """Key in ``layer.metadata`` of what tells our layers from others."""
+_PREVIEW: Final = "preview"  # as `preview.KIND`, which needs this module
 
 
 def warm_up() -> None:
@@ -105,10 +106,14 @@ def create_labels(
 
 
 def suitable_targets(viewer: Any, placement: Placement) -> Iterator[Labels]:
-    """Go through the Labels layers of the viewer that have the shape of a placement's."""
+    """Go through the Labels layers of the viewer that have the shape of a placement's.
+
+    The preview of a correction is none of them.
+    """
     for layer in viewer.layers:
         if isinstance(layer, Labels) and _shape(layer) == placement.labels_shape:
-            yield layer
+            if layer.metadata.get(METADATA, {}).get("kind") != _PREVIEW:
+                yield layer
 
 
 def check_target(labels: Labels, placement: Placement) -> None:

@@ -14,6 +14,7 @@ from napari_sa2va.viewer.labels import (
     pixel_area,
     suitable_targets,
 )
+from napari_sa2va.viewer.preview import PreviewLayer
 from napari_sa2va.viewer.source import snapshot
 
 
@@ -38,6 +39,15 @@ def test_the_new_layer_lies_on_the_image() -> None:
     check_target(labels, placement)
     assert own_labels(viewer, [image], (3, 20, 30)) is labels
     assert list(suitable_targets(viewer, placement)) == [labels]
+
+
+def test_the_preview_of_a_correction_is_no_target() -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((1, 1)))
+    placement = snapshot(viewer, [image]).placement
+    preview = PreviewLayer(viewer).prepare(placement)
+    assert preview in viewer.layers
+    assert list(suitable_targets(viewer, placement)) == []
 
 
 def test_another_image_and_another_level_have_layers_of_their_own() -> None:
