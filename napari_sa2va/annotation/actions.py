@@ -29,6 +29,8 @@ class Action:
         Whom it was about.
     detail : mapping
         What a log should keep beside, fit for JSON: the parameters of a run.
+    takes_back : object
+        The step that this one takes back for one object; of this process only, and in no log.
     """
 
     kind: str
@@ -36,3 +38,4 @@ class Action:
     touched: tuple[Where, ...] = ()
     labels: tuple[int, ...] = ()
     detail: Mapping[str, Any] = field(default_factory=dict)
+    takes_back: object = field(default=None, compare=False, repr=False)

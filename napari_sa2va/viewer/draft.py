@@ -54,7 +54,7 @@ class Draft:
         self._cover(shapes)
         if self._box is None:
             return
-        wanted = self._painted(shapes)
+        wanted = self._painted(shapes, self.replace)
         shown = np.where(self._read() != self._left, self._read(), wanted)
         self._left = wanted
         self._write(shown)
@@ -87,21 +87,31 @@ class Draft:
             found.update(np.unique(under[shape.parts > 0]).tolist())
         return found - {0, *self.locked}
 
-    def differences(self, shapes: Sequence[Shape]) -> int:
+    def differences(self, shapes: Sequence[Shape], replace: bool) -> int:
         """Return how many pixels are not as if just these shapes had been painted."""
         if self._box is None:
             return 0
-        return int(np.count_nonzero(self._read() != self._painted(shapes)))
+        return int(np.count_nonzero(self._read() != self._painted(shapes, replace)))
 
     def rebase(self, shapes: Sequence[Shape]) -> None:
         """Take note that an undo or redo has brought these shapes back."""
         if self._box is not None:
-            self._left = self._committed = self._painted(shapes)
+            self._left = self._committed = self._painted(shapes, self.replace)
 
-    def _painted(self, shapes: Sequence[Shape]) -> NDArray[Any]:
+    def forget(self, gone: Collection[int]) -> None:
+        """Take note that an undo took objects away: what they had under the shapes is nobody's."""
+        for values in (self._before, self._committed):
+            values[np.isin(values, list(gone))] = 0
+
+    @property
+    def under(self) -> set[int]:
+        """The labels that were there before."""
+        return set(np.unique(self._before).tolist()) - {0}
+
+    def _painted(self, shapes: Sequence[Shape], replace: bool) -> NDArray[Any]:
         assert self._box is not None
         origin = self._box[0].start, self._box[1].start
-        return paint(self._before, shapes, replace=self.replace, origin=origin, locked=self.locked)
+        return paint(self._before, shapes, replace=replace, origin=origin, locked=self.locked)
 
     def _cover(self, shapes: Sequence[Shape]) -> None:
         """Enlarge the rectangle so that it holds these shapes."""

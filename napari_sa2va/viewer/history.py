@@ -191,6 +191,16 @@ def forget_step(labels: Labels, step: Sequence[Any]) -> None:
         undo.pop()
 
 
+def forget_all(labels: Labels) -> None:
+    """Empty the history: the array was replaced, and its steps would be replayed onto another.
+
+    napari itself keeps them (0.9).
+    """
+    reset = getattr(labels, "_reset_history", None)
+    if reset is not None:
+        reset()
+
+
 def _atom(labels: Labels, change: PlaneChange, told: Told, action: Action | None) -> Any:
     index = indexed(change.plane, whole_chunks(labels.data, change.plane, change.box))
     where = tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in index)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
 
-def mend_step(step: list[Any], locked: Collection[int]) -> list[tuple[Any, NDArray[Any]]]:
+def mend_step(
+    step: list[Any], locked: Collection[int], shape: Sequence[int]
+) -> list[tuple[Any, NDArray[Any]]]:
     """Leave locked objects out of a step of napari's undo history.
 
     A pixel of a locked object stays, and a locked object gets no pixel. Neither an undo nor a redo
@@ -24,6 +26,8 @@ def mend_step(step: list[Any], locked: Collection[int]) -> list[tuple[Any, NDArr
         Its atoms, all of napari's own; changed in place, and empty if nothing is left of it.
     locked : collection of int
         Labels.
+    shape : sequence of int
+        Of the layer's data.
 
     Returns
     -------
@@ -32,24 +36,25 @@ def mend_step(step: list[Any], locked: Collection[int]) -> list[tuple[Any, NDArr
     """
     wanted = sorted(locked)
     restored: list[tuple[Any, NDArray[Any]]] = []
-    known: dict[tuple[int, ...], int] = {}  # pixels that are left out → what they were
+    # Pixels that are left out, by their place in the flat array, and what they were.
+    places = np.zeros(0, dtype=np.intp)
+    values = np.zeros(0, dtype=np.int64)
     kept = []
     for atom in step:
         pixels, old, new = atom_pixels(atom)
-        refused = np.isin(old, wanted) | np.isin(new, wanted)
-        if known:
-            places = list(map(tuple, np.transpose(pixels).tolist()))
-            again = np.array([place in known for place in places], dtype=bool)
-            old = np.array([known.get(p, v) for p, v in zip(places, old.tolist(), strict=True)])
-            refused |= again
+        flat = np.ravel_multi_index(pixels, tuple(shape))
+        at = np.minimum(np.searchsorted(places, flat), max(len(places) - 1, 0))
+        again = places[at] == flat if len(places) else np.zeros(len(flat), dtype=bool)
+        if again.any():
+            old = np.where(again, values[at], old)
+        refused = np.isin(old, wanted) | np.isin(new, wanted) | again
         if not refused.any():
             kept.append(atom)
             continue
         index = tuple(axis[refused] for axis in pixels)
         restored.append((index, old[refused]))
-        known.update(
-            zip(map(tuple, np.transpose(index).tolist()), old[refused].tolist(), strict=True)
-        )
+        places, first = np.unique(np.concatenate([places, flat[refused]]), return_index=True)
+        values = np.concatenate([values, old[refused]])[first]
         if not refused.all():
             kept.append(_without(atom, pixels, old, new, refused))
     step[:] = kept

@@ -18,7 +18,7 @@ from napari_sa2va.viewer.captions import CaptionLayer, captions_in
 from napari_sa2va.viewer.colours import ChosenColours
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import axes_of, indexed, is_empty
-from napari_sa2va.viewer.history import HistoryWatch, forget_step, steps_of
+from napari_sa2va.viewer.history import HistoryWatch, forget_all, forget_step, steps_of
 from napari_sa2va.viewer.labels import highest_label, pixel_area
 from napari_sa2va.viewer.locks import mend_step
 from napari_sa2va.viewer.navigation import nearest_plane, plane_in_view
@@ -66,6 +66,8 @@ class LabelObjects(TimeLine):
     """A sentence: what the user did by hand was taken back."""
     reverted = Signal()
     """Pixels changed by napari's undo or redo, or by a script: not by an edit."""
+    replaced = Signal()
+    """The layer has another array."""
     edited = Signal(object)
     """A list of `Edit`: the user painted, or a script did by ``data_setitem``."""
 
@@ -79,6 +81,7 @@ class LabelObjects(TimeLine):
         self._colours = ChosenColours(labels)
         self._held = 0
         self._unwritten = False
+        self._array = labels.data
         self._shape = tuple(labels.data.shape)
         self._pending: list[Edit] = []
         self._restored: list[tuple[Any, Any]] = []
@@ -175,6 +178,11 @@ class LabelObjects(TimeLine):
     def put(self, entries: Iterable[Entry]) -> None:
         """Add objects, or describe those with the same labels anew. Belongs inside `painting`."""
         self._book.put(entries)
+
+    def record_of(self, label: int) -> ObjectRecord | None:
+        """Return what is known about a label, also if it has no pixels at the moment."""
+        entry = self._book.entries.get(label)
+        return None if entry is None else entry.record
 
     def knows(self, entry: Entry) -> bool:
         """Whether a label still stands for what was `put`."""
@@ -281,7 +289,7 @@ class LabelObjects(TimeLine):
 
     def _keep_locked(self, step: list[Any], hit: frozenset[int]) -> None:
         """Leave locked objects out of a stroke; its pixels may still come."""
-        self._restored += mend_step(step, self._book.locked)
+        self._restored += mend_step(step, self._book.locked, self.labels.data.shape)
         if not step:
             forget_step(self.labels, step)
         named, many = ", ".join(map(str, sorted(hit))), len(hit) > 1
@@ -310,7 +318,7 @@ class LabelObjects(TimeLine):
 
     def _on_refresh(self) -> None:
         self._view_known = False
-        if self._quiet:
+        if self._quiet or self.labels.data is not self._array:  # `_on_data` comes after this
             return
         moved = self._history.look()
         replays, self._replays = self._replays, {}
@@ -349,15 +357,22 @@ class LabelObjects(TimeLine):
         """Return what to count when no more is known than that something may have changed."""
         known = self._book.planes()
         seen, self._seen = self._seen, self.view
+        if self._seen != seen:  # no more than the slider
+            return set()
         if len(known) <= _FEW_PLANES:
             return known
-        return {self._seen} if self._seen is not None and self._seen == seen else set()
+        return set() if self._seen is None else {self._seen}
 
     def _on_data(self) -> None:
         """Begin anew: the array was replaced."""
         if tuple(self.labels.data.shape) != self._shape:
             self._shape = tuple(self.labels.data.shape)
             self._book = Book(self.labels, {})
+        self._array = self.labels.data
+        forget_all(self.labels)
+        self._history = HistoryWatch(self.labels)
+        self._pending, self._restored = [], []
+        self.replaced.emit()
         self._highest_painted = highest_label(self.labels)
         self._book.count(self._book.planes())
         self._book.measure()

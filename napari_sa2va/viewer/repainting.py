@@ -63,13 +63,15 @@ class Repainting:
         """
         origin = box[0].start, box[1].start
         stamps = self._taken_back(region, box) if self.earlier else []
-        for label in self.anew:
+        for label in set(self.anew) - set(self.locked):
             gone = (region == label) & ~self._painted(box)
             if gone.any():
                 stamps.append(Stamp.of(gone, box, self.shape, region, 0))
                 region[gone] = 0
         kept = [*self.own, *self.locked]
         for shape in shapes:
+            if shape.labels[0] in self.locked:  # since the run began
+                continue
             under = region[shifted(shape.box, origin)]
             free = ~np.isin(under, kept) if self.replace else under == 0
             where = (shape.parts > 0) & free & ~self._painted(shape.box)
@@ -82,6 +84,9 @@ class Repainting:
         before, origin = region.copy(), (box[0].start, box[1].start)
         for change in reversed(self.earlier):
             change.take_back(region[shifted(change.box, origin)])
+        if self.locked:
+            kept = np.isin(before, list(self.locked))
+            region[kept] = before[kept]
         changed = region != before
         return [
             Stamp.of(changed & (region == label), box, self.shape, before, int(label))

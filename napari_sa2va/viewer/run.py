@@ -104,17 +104,23 @@ class LabelRun:
         self._split = split
         self._model = model
         self._draft = Draft(objects.labels, placement.index, replace=replace)
-        self._draft.locked = objects.locked_labels
+        self._closed = False
         self._found: list[FoundObject] = []
         self._covered: list[FoundObject] = []  # all their pixels belong to others
         self._unsaved: list[Where] = []  # boxes that no log has yet
-        self._steps: dict[float, list[Shape]] = {}  # threshold → what was committed at it
+        # What was committed at a threshold, and whether it replaced what was there.
+        self._steps: dict[tuple[float, bool], list[Shape]] = {}
         self._moved_since_commit = False
         objects.reverted.connect(self._on_revert)
+        objects.replaced.connect(self.close)
 
     def close(self) -> None:
-        """Forget the masks: another run begins."""
+        """Forget the masks: another run begins, or the layer has another array."""
+        if self._closed:
+            return
+        self._closed = True
         self.objects.reverted.disconnect(self._on_revert)
+        self.objects.replaced.disconnect(self.close)
         self._found, self._covered, self._steps = [], [], {}
 
     @property
@@ -161,7 +167,7 @@ class LabelRun:
         self._found.append(found)
         self._unsaved.append(spot.box)
         with self.objects.painting(self._placement.index):
-            self._draft.show(self._shapes())
+            self._show()
             self.objects.put(_entries(found))
         kept = tuple(label for label in labels if self.objects.entry(label) is not None)
         if not kept:
@@ -189,15 +195,21 @@ class LabelRun:
 
     def move_border(self, threshold: float) -> None:
         """Show the masks with their border at another probability, without history."""
-        if threshold == self.threshold:
+        if threshold == self.threshold or self._closed:
+            return
+        held = self.objects.locked_labels & {*self.labels, *self._draft.under}
+        if held:
+            named = ", ".join(map(str, sorted(held)))
+            self.objects.refused.emit(f"The border stays: object {named} is locked.")
+            self.threshold_changed.emit(self.threshold)
             return
         self.threshold = threshold
         self._moved_since_commit = True
         with self.objects.painting(self._placement.index):
             for found in self._found:
                 found.shape = self._moved(found)
-                self.objects.put(_entries(found, self.objects.entry))
-            self._draft.show(self._shapes())
+                self._put(found, points=False)
+            self._show()
 
     def commit(self, detail: Mapping[str, Any] | None = None) -> bool:
         """Make what is shown one undo step; return whether anything changed.
@@ -211,6 +223,8 @@ class LabelRun:
 
     def overwrite(self) -> bool:
         """Give the masks the pixels that `overlapped` objects kept, as one more undo step."""
+        if self._closed:
+            return False
         covered, self._covered = self._covered, []
         self._draft.replace = True
         for found in covered:
@@ -218,8 +232,11 @@ class LabelRun:
             with self.objects.painting():
                 self.objects.put(_entries(_renumbered(found, labels)))
             self._found.append(found)
+            nothing = replace(found.shape, parts=np.zeros_like(found.shape.parts))
+            for shapes in self._steps.values():
+                shapes.append(nothing)  # at that step it was not there
         with self.objects.painting(self._placement.index):
-            self._draft.show(self._shapes())
+            self._show()
         return self._commit("overwrite", "Overwrite what overlaps", None)
 
     def _what(self) -> tuple[str, str]:
@@ -230,18 +247,38 @@ class LabelRun:
         more = f" and {len(phrases) - 1} more" if len(phrases) > 1 else ""
         return "run", f"Find “{phrases[0]}”{more}" if phrases and phrases[0] else "Find objects"
 
+    def _put(self, found: FoundObject, *, points: bool) -> None:
+        """Describe a mask's labels anew; what the user said of them stays."""
+        entries = _entries(found, None if points else self.objects.entry)
+        for entry in entries:
+            known = self.objects.record_of(entry.record.label)
+            if known is not None:
+                entry.record = replace(known, score=entry.record.score)
+        self.objects.put(entries)
+
+    def _show(self) -> None:
+        self._draft.locked = self.objects.locked_labels - set(self.labels)
+        self._draft.show(self._shapes())
+
     def _commit(self, kind: str, text: str, detail: Mapping[str, Any] | None) -> bool:
+        if self._closed:
+            return False
         with self.objects.painting(self._placement.index):
             change = self._draft.commit()
             if self._moved_since_commit:  # captions stay behind while a border is dragged
                 for found in self._found:
-                    self.objects.put(_entries(found))
+                    self._put(found, points=True)
         self._moved_since_commit = False
-        self._steps[self.threshold] = self._shapes()
+        self._steps[self.threshold, self._draft.replace] = self._shapes()
         self._forget_passing_parts()
         if change is not None:
             self.objects.record([change], Action(kind, text, (), self.labels, dict(detail or {})))
         return change is not None
+
+    def _was_object(self, label: int) -> bool:
+        """Whether an object lost its last pixel in the layer."""
+        known = self.objects.record_of(label) is not None
+        return known and self.objects.entry(label) is None
 
     def _shapes(self) -> list[Shape]:
         return [found.shape for found in self._found]
@@ -277,16 +314,22 @@ class LabelRun:
                 found.memory = _without(found.memory, passing)
 
     def _on_revert(self) -> None:
-        if not self._steps:
+        if not self._steps:  # under way: what is undone must not come back with this run's undo
+            gone = {x for x in self._draft.under if self._was_object(x)}
+            self._draft.forget(gone)
             return
-        candidates: dict[float, list[Shape]] = {np.nan: [], **self._steps}
-        nearest = min(candidates, key=lambda step: self._draft.differences(candidates[step]))
+        nothing = np.nan, self._draft.replace
+        candidates: dict[tuple[float, bool], list[Shape]] = {nothing: [], **self._steps}
+        nearest = min(
+            candidates, key=lambda step: self._draft.differences(candidates[step], step[1])
+        )
+        threshold, self._draft.replace = nearest
         self._draft.rebase(candidates[nearest])
-        if not np.isnan(nearest):
-            self.threshold = nearest
+        if not np.isnan(threshold):
+            self.threshold = threshold
             for found, shape in zip(self._found, candidates[nearest], strict=True):
                 found.shape = shape
-        self.threshold_changed.emit(nearest)
+        self.threshold_changed.emit(threshold)
 
 
 def _entries(found: FoundObject, known: Callable[[int], Entry | None] | None = None) -> list[Entry]:

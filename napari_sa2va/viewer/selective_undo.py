@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     # Plane, box, which pixels of it, what they were, and what they became.
     Painted = tuple[PlaneIndex, Box, NDArray[np.bool_], NDArray[Any], NDArray[Any]]
 
-_TARGET = "takes_back"
-
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -44,9 +42,9 @@ class Effect:
     text: str
 
     @property
-    def mark(self) -> dict[str, Any]:
-        """For the step that takes this one back: `last_effect` passes both over then."""
-        return {_TARGET: id(self.step[0])}
+    def mark(self) -> object:
+        """For the action that takes this one back: `last_effect` passes both over then."""
+        return self.step[0]
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -72,14 +70,14 @@ class Effect:
 
 def last_effect(steps: Sequence[list[Any]], label: int) -> Effect | None:
     """Return what the last step did to an object that was not taken back by itself already."""
-    taken_back: set[int] = set()
+    taken_back: list[object] = []
     for step in reversed(steps):
         action = action_of(step)
         if action is not None and action.kind == "undo_object":
             if label in action.labels:
-                taken_back.add(action.detail[_TARGET])
+                taken_back.append(action.takes_back)
             continue
-        if not step or id(step[0]) in taken_back:
+        if not step or any(step[0] is known for known in taken_back):
             continue
         if any(_concerns(atom, label) for atom in step):
             return Effect(label, step, "Paint" if action is None else action.text)

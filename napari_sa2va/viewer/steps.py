@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +111,7 @@ class Step:
             raise cannot_write(place_of(self._data), error) from error
         return stamp.pixels.area
 
-    def change(self, label: int, **fields: Any) -> None:
+    def change(self, label: int, **values: Any) -> None:
         """Change fields of an object's record; an object that is not there is passed over.
 
         Those that are measured (area, frames) follow the pixels and must not be given.
@@ -120,15 +120,22 @@ class Step:
         if entry is None:
             return
         before, after = self.fields.setdefault(label, ({}, {}))
-        for name, value in fields.items():
+        for name, value in values.items():
             before.setdefault(name, getattr(entry.record, name))
             after[name] = value
 
     def add(self, entry: Entry) -> None:
         """Add an object. Its pixels are counted: its spots need boxes only, or none where painted.
 
-        An earlier object of that label is described anew.
+        Of an earlier object of that label an undo brings the record back.
         """
+        known = self._book.entries.get(entry.record.label)
+        if known is not None and known is not entry:
+            names = [one.name for one in fields(entry.record) if one.name != "label"]
+            before, after = self.fields.setdefault(entry.record.label, ({}, {}))
+            for name in names:
+                before.setdefault(name, getattr(known.record, name))
+                after[name] = getattr(entry.record, name)
         self.added.append(entry)
 
     # --- for LabelObjects ---

@@ -68,6 +68,7 @@ class TimeLine:
         *,
         labels: Sequence[int] = (),
         detail: Mapping[str, Any] | None = None,
+        takes_back: object = None,
     ) -> Iterator[Step]:
         """Do something to objects as one step, to be undone and redone as a whole.
 
@@ -77,7 +78,7 @@ class TimeLine:
 
         Parameters
         ----------
-        kind, text, labels, detail
+        kind, text, labels, detail, takes_back
             As in `Action`.
 
         Yields
@@ -106,7 +107,7 @@ class TimeLine:
                 self._book.put(adopted)
             self._row_news = True
 
-        action = Action(kind, text, (), tuple(labels), dict(detail or {}))
+        action = Action(kind, text, (), tuple(labels), dict(detail or {}), takes_back)
         rows = heard if step.fields or adopted else None
         self.record(step.changes, action, rows, fields=step.fields)
 
@@ -152,8 +153,10 @@ class TimeLine:
 
     def tell(self, action: Action) -> None:
         """Say that something is completed: `done` first, then rows and captions."""
-        self.done.emit(action)
-        self.show()
+        try:
+            self.done.emit(action)
+        finally:
+            self.show()
 
     def undo(self) -> bool:
         """Take back the last step, whatever layer is active; return whether there was one."""
@@ -201,7 +204,7 @@ class TimeLine:
         if self.locked(label) and "locked" not in effect.fields:
             raise InvalidInput(f"Object {label} is locked. Unlock it to change it.")
         text = f"Take back for {label}: {effect.text}"
-        with self.step("undo_object", text, labels=(label,), detail=effect.mark) as step:
+        with self.step("undo_object", text, labels=(label,), takes_back=effect.mark) as step:
             for plane, box, where, before, after in effect.pixels(self._axes(label)):
                 region = np.asarray(self.labels.data[indexed(plane, box)])
                 untouched = where & (region == after)

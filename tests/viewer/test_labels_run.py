@@ -442,3 +442,84 @@ def test_masks_that_others_cover_can_be_given_their_pixels_afterwards() -> None:
     scene.objects.undo()
     np.testing.assert_array_equal(scene.labels.data, before)
     assert [row.label for row in scene.objects.rows()] == [1, 2]
+
+
+def change(scene: Scene, label: int, **fields: Any) -> None:
+    with scene.objects.step("change", "Change") as step:
+        step.change(label, **fields)
+
+
+def test_what_the_user_said_stays_while_the_border_moves() -> None:
+    scene = Scene()
+    run = scene.run(soft_disk((30, 30, 10)))
+    change(scene, 1, note="mitosis", status="accepted", phrase="the dividing cell")
+    for threshold in (0.8, 0.3):
+        run.move_border(threshold)
+        run.commit()
+    (row,) = scene.objects.rows()
+    assert (row.note, row.status, row.phrase) == ("mitosis", "accepted", "the dividing cell")
+    assert row.area == (scene.labels.data == 1).sum()
+
+
+@pytest.mark.parametrize("whose", [1, 2])
+def test_the_border_of_locked_objects_and_over_them_stays(whose: int) -> None:
+    scene = Scene()
+    scene.run(soft_disk((30, 30, 12)))
+    run = scene.run(soft_disk((30, 42, 12)), replace=True)
+    change(scene, whose, locked=True)
+    before = scene.labels.data.copy()
+    told: list[Any] = []
+    scene.objects.refused.connect(told.append)
+    run.threshold_changed.connect(told.append)
+    run.move_border(0.1)
+    assert not run.commit()
+    np.testing.assert_array_equal(scene.labels.data, before)
+    assert told == [f"The border stays: object {whose} is locked.", 0.5]
+
+
+def test_what_is_locked_meanwhile_is_not_overwritten() -> None:
+    scene = Scene()
+    scene.run(soft_disk((30, 30, 12)))
+    run = scene.run(soft_disk((30, 42, 12)))
+    change(scene, 1, locked=True)
+    before = scene.labels.data == 1
+    run.overwrite()
+    np.testing.assert_array_equal(scene.labels.data == 1, before)
+
+
+def test_overwriting_is_undone_to_the_border_before() -> None:
+    scene = Scene()
+    scene.run(soft_disk((30, 30, 12)))
+    run = scene.run(soft_disk((30, 30, 8)), soft_disk((30, 42, 8)))
+    at_half = scene.labels.data.copy()
+    run.move_border(0.2)
+    run.commit()
+    run.overwrite()
+    for _ in range(2):
+        scene.objects.undo()
+    np.testing.assert_array_equal(scene.labels.data, at_half)
+    assert run.threshold == 0.5
+    scene.objects.redo()
+    assert run.threshold == 0.2
+
+
+def test_what_is_undone_during_a_run_does_not_come_back_with_its_undo() -> None:
+    scene = Scene()
+    scene.run(soft_disk((30, 30, 12)))
+    run = scene.start(replace=True)
+    run.add(soft_disk((30, 42, 12)), "the cell", 0.9)
+    scene.objects.undo()
+    run.commit()
+    scene.objects.undo()
+    assert not scene.labels.data.any() and not scene.objects.rows()
+
+
+def test_a_run_ends_when_the_layer_gets_another_array() -> None:
+    scene = Scene()
+    run = scene.run(soft_disk((30, 30, 12)))
+    scene.labels.data = np.zeros((8, 8), dtype=np.int32)
+    assert not scene.objects.undo()  # its steps belong to the array before
+    run.move_border(0.2)
+    assert not run.commit() and not run.overwrite()
+    run.close()
+    assert not scene.labels.data.any()

@@ -224,3 +224,37 @@ def test_on_disk_as_in_memory(tmp_path: Any) -> None:
     scene.objects.undo()
     np.testing.assert_array_equal(scene.pixels, before)
     assert scene.row(1).area == 16
+
+
+def test_an_object_made_again_gives_the_earlier_one_back_when_undone() -> None:
+    scene = Scene()
+    with scene.objects.step("note", "Note") as step:
+        step.change(1, note="precious", status="accepted")
+    box, inside = scene.objects.pixels_of(1, PLANE) or pytest.fail("it is there")
+    with scene.objects.step("delete", "Delete 1") as step:
+        step.paint(PLANE, box, inside, 0)
+    with scene.objects.step("refine", "Make 1 again") as step:
+        step.add(entry(1, PLANE))
+        step.paint(PLANE, box, inside, 1)
+    assert scene.row(1).note == ""
+    scene.objects.undo()
+    scene.objects.undo()
+    assert (scene.row(1).note, scene.row(1).status) == ("precious", "accepted")
+    scene.objects.redo()
+    scene.objects.redo()
+    assert scene.row(1).note == "" and scene.row(1).area == 16
+
+
+def test_rows_follow_though_a_log_fails() -> None:
+    scene = Scene()
+
+    def fail(_: object) -> None:
+        raise OSError("disk")
+
+    scene.objects.done.connect(fail)
+    with pytest.raises(Exception, match="disk"), scene.objects.step("rename", "R") as step:
+        step.change(1, phrase="named")
+    assert scene.labels.features["phrase"][1] == "named"
+    scene.objects.done.disconnect(fail)
+    assert scene.objects.undo()
+    assert scene.row(1).phrase == "cell 1"

@@ -508,6 +508,17 @@ def test_locked_objects_are_neither_followed_anew_nor_painted_over(scene: Scene)
         again_into(scene, (1,))
 
 
+def test_an_object_locked_while_it_is_followed_stays_as_it_is(scene: Scene) -> None:
+    run = scene.run(0, 1)
+    with scene.objects.step("lock", "Lock 1") as step:
+        step.change(1, locked=True)
+    before = scene.pixels == 1
+    fill(run, 1, 3, shift=4)
+    run.commit()
+    np.testing.assert_array_equal(scene.pixels == 1, before)
+    assert (scene.pixels[3] == 2).any()
+
+
 def test_a_log_hears_of_a_run_while_it_goes_on_and_at_its_end(scene: Scene) -> None:
     told: list[Any] = []
     scene.objects.done.connect(told.append)
