@@ -14,6 +14,7 @@ from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.viewer import snapshot
 from napari_sa2va.viewer.clicks import CanvasClicks
 from napari_sa2va.viewer.correction import accept
+from napari_sa2va.viewer.labels import check_target
 from napari_sa2va.viewer.pointing import in_frame, label_at, plane_shown
 from napari_sa2va.widgets.correct_drawing import CorrectDrawing
 from napari_sa2va.widgets.correct_state import CorrectState, hint
@@ -80,6 +81,9 @@ class Correcting:
         self._positive = True
         self._busy = ""
         self._growing: OpenCorrection | None = None
+        self._by_hand: OpenCorrection | None = None
+        self._watched: Any = None
+        self._closed = False
         self.target.changed.connect(self._on_target)
         self._clicks.clicked.connect(self._on_click)
         self._clicks.drawing.connect(self._on_drawing)
@@ -90,6 +94,7 @@ class Correcting:
         results.removed.connect(self._on_objects_removed)
         for event, slot in self._slots():
             event.connect(slot)
+        self._watch(viewer.layers.selection.active)
 
     def _slots(self) -> list[tuple[Any, Callable[..., None]]]:
         dims, layers = self._viewer.dims.events, self._viewer.layers
@@ -102,8 +107,10 @@ class Correcting:
         ]
 
     def close(self) -> None:
-        """End everything: the viewer goes."""
+        """End everything: the viewer goes, or the dock does."""
+        self._closed = True
         self._clicks.on = False
+        self._watch(None)
         self.refining.close()
         self._results.removed.disconnect(self._on_objects_removed)
         for event, slot in self._slots():
@@ -241,6 +248,7 @@ class Correcting:
                 label = int(opened.objects.labels.selected_label)
                 if opened.objects.entry(label) is None:  # painted by hand, and no object yet
                     opened.label = label
+                    self._by_hand = opened
             self._add(opened, opened.painted())
 
     def undo_click(self) -> None:
@@ -363,9 +371,12 @@ class Correcting:
             if not found.mask.inside.any():
                 raise InvalidInput("Nothing was found there, so there is nothing to accept.")
             asked, placement = opened.asked, opened.place.placement
-            opened.objects = self._results.prepared(asked.images, placement, asked.target)
+            objects = self._goes_into(opened)
+            if self._is_gone(opened, objects):
+                return False
+            opened.objects = objects
             label = accept(
-                opened.objects,
+                objects,
                 placement.index,
                 opened.label,
                 opened.change(found),
@@ -374,12 +385,43 @@ class Correcting:
                 model=asked.model.name,
                 detail={**found.detail, "candidate": found.at},
             )
-            accepted = Accepted(opened.objects, label, opened, found)
+            accepted = Accepted(objects, label, opened, found)
             self.target.accept(accepted)
             self._close()
             self.accepted.emit(accepted)
             return True
         return False
+
+    def _goes_into(self, opened: OpenCorrection) -> LabelObjects:
+        """Return the objects that a correction is of, whatever layers have come since.
+
+        Raises
+        ------
+        Sa2VAError
+            The layer cannot be written to.
+        """
+        asked, placement = opened.asked, opened.place.placement
+        if opened.objects is None:
+            return self._results.prepared(asked.images, placement, asked.target)
+        labels = opened.objects.labels
+        if labels not in self._viewer.layers:
+            raise InvalidInput("The labels layer of this correction was deleted. Reject it.")
+        check_target(labels, placement)
+        return opened.objects
+
+    def _is_gone(self, opened: OpenCorrection, objects: LabelObjects) -> bool:
+        """Whether the object of a correction is no more; it is about a new object then."""
+        label = opened.label
+        if label is None or opened is self._by_hand or objects.entry(label) is not None:
+            return False
+        opened.label = None
+        self._warn(
+            f"Object {label} is not there any more: it was deleted or undone meanwhile. Accept "
+            "again to make a new object of the correction, or reject it.",
+            "warning",
+        )
+        self._show()
+        return True
 
     def reject(self) -> None:
         """Throw the correction away; it can be brought back."""
@@ -458,9 +500,16 @@ class Correcting:
                 self._ahead.look_soon()
 
     def _on_active(self, event: Any) -> None:
-        if event.value is not None:
-            event.value.events.mode.connect(self._tell)
+        self._watch(event.value)
         self._tell()
+
+    def _watch(self, layer: Any) -> None:
+        """Follow which tool of a layer is in hand, and of no other layer."""
+        if self._watched is not None:
+            self._watched.events.mode.disconnect(self._tell)
+        self._watched = layer
+        if layer is not None:
+            layer.events.mode.connect(self._tell)
 
     def _on_layer_removed(self, event: Any) -> None:
         if self._thrown is not None and event.value in self._thrown.asked.images:
@@ -518,11 +567,15 @@ class Correcting:
                 self.drawing.clear()
 
     def _warn(self, text: str, level: Any, button: str = "", action: Any = None) -> None:
+        if self._closed:
+            return
         self._warned = True
         self.told.emit(Message(text, level, button, action))
 
     def _tell(self, *_: object) -> None:
         """Say what is, if that is news."""
+        if self._closed:  # who listened may be gone
+            return
         opened, target = self._open, self.target
         selected = target.selected
         found = None if opened is None else opened.marks.answer

@@ -21,6 +21,7 @@ from napari_sa2va.engine import (
     RunDone,
 )
 from napari_sa2va.errors import EngineError
+from napari_sa2va.viewer.labels import METADATA
 from napari_sa2va.viewer.results import results_of
 from napari_sa2va.widgets.asked import Asked, TrackOptions
 from napari_sa2va.widgets.correcting import Correcting
@@ -637,3 +638,54 @@ def test_while_corrections_are_off_nothing_is_added(qtbot: Any, runner: DiskRunn
         not viewer.mouse_drag_callbacks or it._clicks._on_press not in viewer.mouse_drag_callbacks
     )
     it.close()
+
+
+def test_a_correction_goes_into_the_layer_that_it_is_of(desk: Desk) -> None:
+    new_object(desk, 20, 30)
+    own = desk.labels
+    desk.it.take_selected()
+    desk.click(20, 40)
+    above = desk.viewer.add_labels(
+        np.full((60, 80), 1, np.int32),
+        metadata={METADATA: dict(own.metadata[METADATA])},
+    )
+    assert desk.it.accept()
+    assert np.array_equal(own.data == 1, disk(20, 40))
+    assert (above.data == 1).all()
+
+
+def test_an_object_that_is_gone_is_not_written_into(desk: Desk) -> None:
+    new_object(desk, 20, 30)
+    desk.it.take_selected()
+    desk.click(20, 40)
+    desk.objects.undo()
+    assert not desk.it.accept()
+    assert "Object 1 is not there any more" in desk.owner.told
+    assert desk.it.state.open
+    assert desk.it.state.name == "the new object"
+    assert not desk.labels.data.any()
+    assert desk.it.accept()
+    (row,) = desk.objects.rows()
+    assert np.array_equal(desk.labels.data == row.label, disk(20, 40))
+    desk.objects.undo()
+    assert not desk.labels.data.any()
+
+
+def test_once_closed_it_follows_no_layer(desk: Desk) -> None:
+    new_object(desk, 20, 30)
+    other = desk.viewer.add_labels(np.zeros((60, 80), np.int32))
+    states: list[Any] = []
+    desk.it.state_changed.connect(states.append)
+    for layer in (other, desk.labels):
+        desk.viewer.layers.selection.active = layer
+    other.mode = "paint"
+    assert desk.it.state.in_hand == ""
+    desk.labels.mode = "paint"
+    assert desk.it.state.in_hand == "paint"
+    desk.it.close()
+    states.clear()
+    for layer in (other, desk.labels):
+        layer.mode = "erase"
+        desk.viewer.layers.selection.active = layer
+    desk.it.toggle()
+    assert not states
