@@ -19,8 +19,14 @@ from napari_sa2va.annotation.session.folding import Folding
 from napari_sa2va.annotation.session.places import begin_session, note_recent
 from napari_sa2va.annotation.session.state import ASKED
 from napari_sa2va.viewer.labels import METADATA
-from napari_sa2va.viewer.recording import Recording
-from napari_sa2va.viewer.session_info import about_of
+from napari_sa2va.viewer.recording import (
+    Recording,
+    about_now,
+    answer_or,
+    emit,
+    of_earlier,
+    why_behind,
+)
 from napari_sa2va.viewer.unwritten import Unwritten
 
 if TYPE_CHECKING:
@@ -94,7 +100,10 @@ class Recorder:
         self.objects.done.connect(self.write)
         marks = self.objects.labels.metadata.get(METADATA, {})
         if marks.get("session"):
-            self._go_on(Path(marks["session"]), marks.pop("restored", None))
+            try:
+                self._go_on(Path(marks["session"]), marks.pop("restored", None))
+            except Exception as error:
+                self._fall_behind(error)
 
     @property
     def recording(self) -> Recording:
@@ -123,10 +132,10 @@ class Recorder:
         self.objects.done.disconnect(self.write)
         if self._session is None:
             return None
-        self.about_to_write.emit()
+        emit(self.about_to_write)
         self.tick(finish=True)
         assert self._folding is not None
-        self._folding.about = self._about()
+        self._note_names()
         folding = self._folding
         folding.close(wait=wait)
         self._session = self._folding = None
@@ -137,8 +146,8 @@ class Recorder:
     def write(self, action: Action) -> None:
         """Write an action down; it is on the disk when this returns, or `recording` says why not.
 
-        A disk that refuses costs no work: what is missed is written as it is then, as soon as
-        that can be done.
+        A disk that refuses, or a fault of ours, costs no work, and never stops the action itself:
+        what is missed is written as it is then, as soon as that can be done.
         """
         if self._behind:
             if time.monotonic() - self._tried > RETRY_SECONDS:
@@ -147,9 +156,9 @@ class Recorder:
         try:
             if self._session is None:
                 self._begin()
-            self.about_to_write.emit()
+            emit(self.about_to_write)
             self._append(action)
-        except (CannotRecord, OSError) as error:
+        except Exception as error:
             self._fall_behind(error)
 
     def say(self, at: int, turn: Turn) -> None:
@@ -179,23 +188,28 @@ class Recorder:
             if self._unwritten.turns_from is not None:
                 self._append(Action(ASKED, "Conversation"))
             self._copy_planes(None if finish else _SECONDS_AT_ONCE)
-        except (CannotRecord, OSError) as error:
+            self._look_after_folding()
+        except Exception as error:
             self._fall_behind(error)
-        self._look_after_folding()
 
     # --- the session ---
 
     def _begin(self) -> None:
         """Go on with the image's session, or make one in the best place that can be written."""
         before = self._earlier()
-        if before is not None and before.session is not None:
+        if before is not None:
             session, said, turns_from = before.hand_over()
             self._unwritten.put_before(said, turns_from)
-            self._take(session)
-            before.handed_over.emit(before, self)
+            if session is not None:
+                self._take(session)
+            emit(before.handed_over, before, self)
+        if self._session is not None:
             return
-        self._take(begin_session(self._about(), self._folder))
+        session = begin_session(self._about(), self._folder)
+        self._take(session)
         self._unwritten.begin()
+        if sentence := of_earlier(session, self._folder):
+            emit(self.told, "info", sentence)
 
     def _go_on(self, path: Path, restored: int | None) -> None:
         """Go on with the session that the layer came from."""
@@ -205,7 +219,7 @@ class Recorder:
             self._unwritten.whole = True
             self._forget_session()
             kept = "What you change here is kept in a session of its own."
-            self.told.emit("warning", f"{error} {kept}")
+            emit(self.told, "warning", f"{error} {kept}")
             return
         except CannotRecord as error:
             # Tried again with the first thing that happens, in another place if need be.
@@ -220,8 +234,8 @@ class Recorder:
         self._show("saved")
 
     def _take(self, session: Session) -> None:
-        self._session = session
         self._folding = Folding(session, FOLD_SECONDS)
+        self._session = session
         self.objects.labels.metadata.setdefault(METADATA, {})["session"] = str(session.path)
         note_recent(session.path)
 
@@ -245,23 +259,20 @@ class Recorder:
     def _look_after_folding(self) -> None:
         """Tell the thread what layers are called; say once that the label array cannot follow."""
         assert self._session is not None and self._folding is not None
-        self._folding.about = self._about()
+        self._note_names()
         error = self._folding.error
         if error is not None and not self._session.is_there:
             self._fall_behind(error)
         elif error is not None and not self._told_of_folding:
-            self.told.emit("warning", f"{error} The log of the session has everything so far.")
+            emit(self.told, "warning", f"{error} The log of the session has everything so far.")
         self._told_of_folding = error is not None
 
+    def _note_names(self) -> None:
+        assert self._folding is not None
+        self._folding.about = answer_or(self._about, self._folding.about)
+
     def _about(self) -> About:
-        about = about_of(self._viewer, self.objects.labels, self._images())
-        if not about.images and self._session is not None:  # they were deleted
-            return type(about)(self._session.about.images, about.labels)
-        if self._session is not None:
-            folder = self._session.path
-            images = tuple(image.seen_from(folder) for image in about.images)
-            return type(about)(images, about.labels)
-        return about
+        return about_now(self._viewer, self.objects.labels, self._images, self._session)
 
     # --- when the disk refuses ---
 
@@ -270,9 +281,10 @@ class Recorder:
         first, self._behind = not self._behind, True
         self._tried = time.monotonic()
         self._unwritten.lose()
-        self._show("behind", str(error))
+        reason = why_behind(error)
+        self._show("behind", reason)
         if first:
-            self.told.emit("error", str(error))
+            emit(self.told, "error", reason)
 
     def _catch_up(self) -> None:
         """Try to write all as it is now."""
@@ -282,15 +294,15 @@ class Recorder:
                 self._drop_session()
             if self._session is None:
                 self._begin()
-            self.about_to_write.emit()
+            emit(self.about_to_write)
             self._append(Action("caught_up", "Record again after the disk had refused"))
-        except (CannotRecord, OSError) as error:
+        except Exception as error:
             self._fall_behind(error)
             return
         assert self._session is not None
         self._behind = False
         self._show("saved")
-        self.told.emit("info", f"Recording goes on in {self._session.path}.")
+        emit(self.told, "info", f"Recording goes on in {self._session.path}.")
 
     def _drop_session(self) -> None:
         """Give up a folder that somebody moved or deleted; another one is made."""
@@ -303,4 +315,4 @@ class Recorder:
         path = None if self._session is None else self._session.path
         when = time.time() if state == "saved" else self._recording.when
         self._recording = Recording(state, path, when, reason)
-        self.changed.emit()
+        emit(self.changed)

@@ -16,7 +16,7 @@ from napari_sa2va.annotation.session import (
 from napari_sa2va.annotation.session.folding import Folding
 from napari_sa2va.annotation.session.places import begin_session, note_recent
 from napari_sa2va.viewer import recorder
-from napari_sa2va.viewer.recording import Recording
+from napari_sa2va.viewer.recording import Recording, emit, of_earlier, why_behind
 from napari_sa2va.viewer.session_info import image_info, plain_geometry
 
 if TYPE_CHECKING:
@@ -80,35 +80,38 @@ class Unlabelled:
 
     def write(self, action: Action) -> None:
         """Write a question and its answer down, as `Recorder.write` does."""
-        self.about_to_write.emit()
+        emit(self.about_to_write)
         try:
-            if self.session is None:
-                self._begin()
-            assert self.session is not None and self._folding is not None
-            at = len(self.turns) if self._turns_from is None else self._turns_from
-            self.session.append(
-                action.kind,
-                action.text,
-                labels=action.labels,
-                turns=(at, self.turns[at:]),
-                detail=action.detail,
-            )
-            self._turns_from = None
-            self._folding.nudge()
-            self.recording = Recording("saved", self.session.path, time.time())
-        except CannotRecord as error:
+            try:
+                self._append(action)
+            except CannotRecord:
+                if self.session is None or self.session.is_there:
+                    raise
+                self._drop_session()
+                self._append(action)
+        except Exception as error:
+            reason = why_behind(error)
             if self.recording.state != "behind":
-                self.told.emit("error", str(error))
+                emit(self.told, "error", reason)
             self._turns_from = 0
-            self.recording = Recording("behind", None, 0.0, str(error))
-        self.changed.emit()
+            self.recording = Recording("behind", None, 0.0, reason)
+        emit(self.changed)
 
-    def hand_over(self) -> tuple[Session, list[Turn], int | None]:
-        """Give the session to a recorder: with it, what was said, and from where on it is new."""
-        assert self.session is not None and self._folding is not None
+    def hand_over(self) -> tuple[Session | None, list[Turn], int | None]:
+        """Give the session to a recorder, if there is one: with it, what was said, and since when.
+
+        Returns
+        -------
+        session : Session or None
+            None where the disk refused.
+        turns : list of Turn
+        turns_from : int or None
+            The first of them that the session lacks.
+        """
         session, folding = self.session, self._folding
         self.session = self._folding = None
-        folding.let_go()
+        if folding is not None:
+            folding.let_go()
         return session, self.turns, self._turns_from
 
     def close(self) -> None:
@@ -117,7 +120,33 @@ class Unlabelled:
             self._folding.close(wait=True)
         self.session = self._folding = None
 
+    def _append(self, action: Action) -> None:
+        if self.session is None:
+            self._begin()
+        assert self.session is not None and self._folding is not None
+        at = len(self.turns) if self._turns_from is None else self._turns_from
+        self.session.append(
+            action.kind,
+            action.text,
+            labels=action.labels,
+            turns=(at, self.turns[at:]),
+            detail=action.detail,
+        )
+        self._turns_from = None
+        self._folding.nudge()
+        self.recording = Recording("saved", self.session.path, time.time())
+
     def _begin(self) -> None:
-        self.session = begin_session(self._about, self._folder)
-        self._folding = Folding(self.session, recorder.FOLD_SECONDS)
-        note_recent(self.session.path)
+        session = begin_session(self._about, self._folder)
+        self._folding = Folding(session, recorder.FOLD_SECONDS)
+        self.session = session
+        note_recent(session.path)
+        if sentence := of_earlier(session, self._folder):
+            emit(self.told, "info", sentence)
+
+    def _drop_session(self) -> None:
+        """Give up a folder that somebody moved or deleted."""
+        assert self._folding is not None
+        self._folding.close(wait=False)
+        self.session = self._folding = None
+        self._turns_from = 0

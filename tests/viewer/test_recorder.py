@@ -185,6 +185,87 @@ def test_a_full_disk_is_told_once_and_all_is_caught_up_later(
     assert script.digest_of(live.path) == live.digest()
 
 
+def test_a_fault_of_ours_stops_no_action_and_all_is_caught_up_later(
+    make: Any,
+    script: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(recorder, "RETRY_SECONDS", 0.0)
+    live = make()
+    live._run()
+    told: list[tuple[str, str]] = []
+    live.recorder.told.connect(lambda level, text: told.append((level, text)))
+
+    rows: list[list[int]] = []
+    live.objects.changed.connect(lambda: rows.append([row.label for row in live.objects.rows()]))
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a fault in packing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unwritten, "pack_boxes", broken)
+        live.objects.labels.paint((0, 5, 5), 77)
+        live._run()  # tries to catch up
+        assert rows[-1] == [row.label for row in live.objects.rows()], "the table is not behind"
+        assert rows[-1][-1] == 78
+        live.recorder.tick()
+        assert live.recorder.recording.state == "behind"
+    assert [level for level, _ in told] == ["error"]
+    assert "fault in the plugin (ZeroDivisionError: a fault in packing)" in told[0][1]
+    assert caplog.text.count("Traceback") == 1, "not again with each try"
+    live.recorder.tick()
+    assert live.recorder.recording.state == "saved"
+    assert script.digest_of(live.path) == live.digest()
+
+
+def test_listeners_and_docks_that_are_gone_stop_no_recording(
+    make: Any, script: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(*_: object) -> Any:
+        raise RuntimeError("wrapped C/C++ object has been deleted")
+
+    live = make()
+    live.sessions.images = gone
+    live.recorder.about_to_write.connect(gone)
+    live.recorder.changed.connect(gone)
+    live._run()
+    live._paint()
+    live.recorder.tick()
+    assert live.recorder.recording.state == "saved"
+    live.said.tell(live.recorder)  # the listener that gives turns may not have been asked
+    live.recorder.tick()
+    assert script.digest_of(live.path) == live.digest()
+    assert "has been deleted" in caplog.text
+
+
+def test_earlier_work_on_the_same_image_is_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari.layers._source import layer_source
+
+    monkeypatch.setenv("NAPARI_SA2VA_DATA_FOLDER", str(tmp_path / "data"))
+    (tmp_path / "wing.tif").touch()
+    told: list[tuple[str, str]] = []
+    for _ in range(2):
+        viewer = ViewerModel()
+        with layer_source(path=str(tmp_path / "wing.tif")):
+            image = viewer.add_image(np.zeros((40, 50), np.uint8))
+        sessions = Sessions(viewer)
+        sessions.images = lambda image=image: [image]
+        sessions.told.connect(lambda level, text: told.append((level, text)))
+        sessions.hold()
+        labels = viewer.add_labels(np.zeros((40, 50), np.int32))
+        results_of(viewer).of(labels)
+        assert told == []
+        for label in 2, 3:
+            labels.paint((5, 5), label)
+        sessions.release()
+    ((level, text),) = told
+    assert level == "info"
+    assert "wing.sa2va" in text and "Restore…" in text
+
+
 def test_closing_waits_for_layers_that_were_just_deleted(make: Any) -> None:
     live = make()
     live._run()

@@ -60,6 +60,12 @@ def folders_for(image: str) -> list[Path]:
     return [*beside, default_folder()]
 
 
+def name_for(about: About) -> str:
+    """Return what the session of an image is called."""
+    image = _image_of(about)
+    return session_name(Path(image.path).stem or image.name)
+
+
 def begin_session(about: About, folder: Path | None = None) -> Session:
     """Make a session, named after its image, in the best place that can be written.
 
@@ -75,13 +81,16 @@ def begin_session(about: About, folder: Path | None = None) -> Session:
     CannotRecord
         There is no such place.
     """
-    image = about.images[0] if about.images else ImageInfo(about.labels.name)
-    name = session_name(Path(image.path).stem or image.name)
-    *others, last = [folder] if folder else folders_for(image.path)
+    name = name_for(about)
+    *others, last = [folder] if folder else folders_for(_image_of(about).path)
     for place in others:
         with suppress(CannotRecord):
             return create_session(place, name, about)
     return create_session(last, name, about)
+
+
+def _image_of(about: About) -> ImageInfo:
+    return about.images[0] if about.images else ImageInfo(about.labels.name)
 
 
 def note_recent(session: Path) -> None:
