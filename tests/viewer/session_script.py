@@ -1,11 +1,13 @@
 """A session as a user might have it, drawn by lot; as a script, one that waits to be killed.
 
 ``python session_script.py FOLDER SEED`` says "ready", and then the number of each action that is
-completed, until it is killed.
+completed, until it is killed. ``python session_script.py --serve SEED`` begins such a process for
+each folder that it reads, says its number, and later that it has ended.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import zlib
 from dataclasses import replace
@@ -190,5 +192,23 @@ def main(path: str, seed: str) -> None:
         print(number, flush=True)
 
 
+def serve(seed: str) -> None:
+    """Begin processes that have napari loaded, which takes seconds; each writes to FOLDER/said."""
+    ViewerModel().add_image(np.zeros((3, 4, 4), np.uint8))
+    for line in sys.stdin:
+        path = line.rstrip("\n")
+        child = os.fork()
+        if not child:
+            said = os.open(Path(path, "said"), os.O_WRONLY | os.O_CREAT)
+            os.dup2(said, sys.stdout.fileno())
+            main(path, seed)
+        print(child, flush=True)
+        os.waitpid(child, 0)
+        print("ended", flush=True)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1] == "--serve":
+        serve(sys.argv[2])
+    else:
+        main(*sys.argv[1:])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import queue
+import os
 import random
+import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,36 +61,71 @@ def wanted(script: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
     made.close()
 
 
-def completed_when_killed(folder: Path, seconds: float) -> int:
-    """Run the script, kill it so long after it began, and return what it said last."""
-    child = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder), str(SEED)],
-        stdout=subprocess.PIPE,
+class Children:
+    """Runs the script in processes of its own, and kills them."""
+
+    def __init__(self) -> None:
+        # Loading napari takes seconds, which children of one process share.
+        self._server = None
+        if sys.platform == "linux":
+            self._server = began("--serve", str(SEED), stdin=subprocess.PIPE)
+
+    def completed_when_killed(self, folder: Path, seconds: float) -> int:
+        """Run the script, kill it so long after it began, and return what it said last."""
+        said, child = folder / "said", None
+        if self._server is not None:
+            assert self._server.stdin is not None and self._server.stdout is not None
+            self._server.stdin.write(f"{folder}\n")
+            self._server.stdin.flush()
+            pid = int(self._server.stdout.readline())
+        else:
+            with said.open("w") as file:
+                child = began(str(folder), str(SEED), stdout=file)
+            pid = child.pid
+        try:
+            end = time.monotonic() + 120
+            while not (said.exists() and said.read_text().startswith("ready\n")):
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            time.sleep(seconds)
+        finally:
+            if child is None:
+                os.kill(pid, signal.SIGKILL)
+                assert self._server is not None and self._server.stdout is not None
+                assert self._server.stdout.readline() == "ended\n"
+            else:
+                child.kill()
+                child.wait()
+        lines = said.read_text().splitlines(keepends=True)
+        # The last one may be cut off.
+        return max([0, *(int(line) for line in lines[1:] if line.endswith("\n"))])
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.communicate()  # ends with its input
+
+
+def began(*arguments: str, stdin: Any = None, stdout: Any = subprocess.PIPE) -> Any:
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *arguments],
+        stdin=stdin,
+        stdout=stdout,
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    assert child.stdout is not None
-    lines: queue.Queue[str] = queue.Queue()
-    reader = threading.Thread(target=lambda: [lines.put(line) for line in child.stdout])
-    reader.start()
-    try:
-        assert lines.get(timeout=120) == "ready\n"
-        time.sleep(seconds)
-    finally:
-        child.kill()
-        child.wait()
-        reader.join()
-        child.stdout.close()
-    said = [0]
-    while not lines.empty():
-        line = lines.get()
-        if line.endswith("\n"):  # the last one may be cut off
-            said.append(int(line))
-    return said[-1]
 
 
-def check_killed(script: Any, wanted: Wanted, folder: Path, seconds: float) -> None:
-    completed = completed_when_killed(folder, seconds)
+@pytest.fixture(scope="module")
+def children() -> Any:
+    made = Children()
+    yield made
+    made.close()
+
+
+def check_killed(
+    script: Any, wanted: Wanted, children: Children, folder: Path, seconds: float
+) -> None:
+    completed = children.completed_when_killed(folder, seconds)
     sessions = list(folder.glob("*.sa2va"))
     if not sessions:
         # Nothing had changed yet; or the first change, which nobody was told of.
@@ -103,16 +138,18 @@ def check_killed(script: Any, wanted: Wanted, folder: Path, seconds: float) -> N
 
 @pytest.mark.parametrize("number", range(10))
 def test_killed_at_any_moment(
-    number: int, script: ModuleType, wanted: Wanted, tmp_path: Path
+    number: int, script: ModuleType, wanted: Wanted, children: Children, tmp_path: Path
 ) -> None:
-    check_killed(script, wanted, tmp_path, random.Random(number).uniform(0, SECONDS))
+    check_killed(script, wanted, children, tmp_path, random.Random(number).uniform(0, SECONDS))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_killed_a_hundred_times(script: ModuleType, wanted: Wanted, tmp_path: Path) -> None:
+def test_killed_a_hundred_times(
+    script: ModuleType, wanted: Wanted, children: Children, tmp_path: Path
+) -> None:
     lot = random.Random()
     for number in range(100):
         folder = tmp_path / str(number)
         folder.mkdir()
-        check_killed(script, wanted, folder, lot.uniform(0, 2 * SECONDS))
+        check_killed(script, wanted, children, folder, lot.uniform(0, 2 * SECONDS))
