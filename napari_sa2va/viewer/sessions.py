@@ -50,14 +50,18 @@ class Sessions:
     """A `Recorder` whose session came with a conversation."""
 
     def __init__(self, viewer: Any) -> None:
-        self.images: Callable[[], Sequence[Image]] = tuple
-        """Returns the images that are looked at, for layers that do not say whose they are."""
+        self.providers: list[Callable[[], Sequence[Image]]] = []
+        """Each returns the images that are looked at in a dock; a dock takes its own away again."""
         self._viewer = viewer
         self._results = results_of(viewer)
         self._recorders: dict[LabelObjects, Recorder] = {}
         self._unlabelled: list[Unlabelled] = []
         self._ending: list[Folding] = []
         self._held = 0
+
+    def images(self) -> Sequence[Image]:
+        """Return the images that are looked at in the newest dock that looks at any."""
+        return next(filter(None, (provide() for provide in reversed(self.providers))), ())
 
     def hold(self) -> None:
         """Note one more who needs recordings to be made; with the first of them they begin."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
 from superqt.utils import WorkerBase
@@ -26,6 +25,7 @@ from napari_sa2va.widgets.asked import Asked
 from napari_sa2va.widgets.canvas_keys import CanvasKeys
 from napari_sa2va.widgets.controller import RunController
 from napari_sa2va.widgets.correct_part import CorrectPart
+from napari_sa2va.widgets.list_keys import ListKeys
 from napari_sa2va.widgets.memory import DockState, setting
 from napari_sa2va.widgets.message_bar import MessageBar
 from napari_sa2va.widgets.messages import Message
@@ -63,6 +63,8 @@ class Sa2VAWidget(QWidget):
     runner : Runner, optional
         Shared by all docks if left out.
     """
+
+    _docked = False
 
     def __init__(
         self,
@@ -119,6 +121,7 @@ class Sa2VAWidget(QWidget):
             self.messages.show_message(Message(clashes, "warning"))
         self.session.begin()
         self._on_source()
+        ListKeys(self)
         SpareTime(glyphs_drawn(self._viewer), self)
 
     def _lay_out(self) -> None:
@@ -184,8 +187,14 @@ class Sa2VAWidget(QWidget):
         for button in (self.ask.segment, self.ask.ask, self.ask.describe):
             button.toggled.connect(self._remember)
         # A docked widget is told nothing when napari closes, only destroyed.
-        closing = (self.controller.close, self.session.close_session, self.correct.correcting.close)
-        self.destroyed.connect(partial(_close, closing, self.source, self._keys))
+        self._closing = _Closing(
+            self.controller.close,
+            self.session.close_session,
+            self.correct.correcting.close,
+            self.source.close_connections,
+            self._keys.unbind,
+        )
+        self.destroyed.connect(self._closing)
         QApplication.instance().aboutToQuit.connect(self._on_quit)
 
     def bind(self, actions: Mapping[str, Callable[[], Any]]) -> None:
@@ -360,6 +369,30 @@ class Sa2VAWidget(QWidget):
 
     # --- the end ---
 
+    def changeEvent(self, event: QEvent | None) -> None:
+        """End with the dock: where it is closed, napari only takes the widget out of it.
+
+        Hidden, floating or among tabs, it stays in its QDockWidget.
+        """
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            was, self._docked = self._docked, self.parent() is not None
+            if was and not self._docked:
+                self._end()
+
+    def _end(self) -> None:
+        """Take everything off the viewer, and go; without a place in a window none would see it."""
+        self.correct.correcting.turn(False)
+        layers = self._viewer.layers.events
+        layers.inserted.disconnect(self._on_source)
+        layers.removed.disconnect(self._on_source)
+        self._results.removed.disconnect(self._on_source)
+        self._results.refused.disconnect(self._on_refused)
+        self._closing()
+        self.threshold.set_run(None)
+        self.objects.show_objects(None)
+        self.deleteLater()
+
     def _on_quit(self) -> None:
         """Let the run end before Python does: a thread that still runs then would abort it."""
         self.controller.close()
@@ -388,11 +421,13 @@ def _column(*widgets: QWidget) -> QWidget:
     return column
 
 
-def _close(
-    closing: tuple[Callable[[], None], ...], source: SourcePanel, keys: CanvasKeys, *_: object
-) -> None:
-    """Stop following the viewer. Not a method: the widget is being destroyed."""
-    for close in closing:
-        close()
-    source.close_connections()
-    keys.unbind()
+class _Closing:
+    """Stops following the viewer, once. No method of the widget, which may be being destroyed."""
+
+    def __init__(self, *parts: Callable[[], None]) -> None:
+        self._parts = parts
+
+    def __call__(self, *_: object) -> None:
+        parts, self._parts = self._parts, ()
+        for close in parts:
+            close()

@@ -67,6 +67,7 @@ class SessionRow(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._said = Said(conversation)
+        self._images = images
         self._recorder: Recorder | Unlabelled | None = None
         self._open = False
         self.light = QLabel("●")
@@ -96,7 +97,6 @@ class SessionRow(QWidget):
         self.menu.aboutToShow.connect(self._fill_menu)
 
         self.sessions = sessions_of(viewer)
-        self.sessions.images = images
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MILLISECONDS)
         self._timer.timeout.connect(self._tick)
@@ -108,6 +108,7 @@ class SessionRow(QWidget):
         self.sessions.told.connect(self._on_told)
         self.sessions.recalled.connect(self._recall)
         self.sessions.moved.connect(self._said.move)
+        self.sessions.providers.append(self._images)
         self._open = True
         for recorder in self.sessions.recorders:  # another dock of this viewer had begun
             self._recall(recorder)
@@ -128,6 +129,7 @@ class SessionRow(QWidget):
         if self._recorder is not None:
             self._recorder.about_to_write.disconnect(self._hear)
         self.sessions.release()
+        self.sessions.providers.remove(self._images)
 
     def follow(self, objects: LabelObjects | None) -> None:
         """Show how it stands with a layer; what is said from now on is about its objects."""

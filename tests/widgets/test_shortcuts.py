@@ -107,6 +107,53 @@ def test_in_a_text_field_letters_are_typed_and_no_other_key_edits(qtbot: Any) ->
             assert event.isAccepted() == typed, name
 
 
+@pytest.mark.parametrize("name", ["image", "channels"])
+def test_in_a_list_letters_find_an_entry(
+    dock: Any, name: str, changed: Any, make_picture: Any, qtbot: Any
+) -> None:
+    for channel, title in enumerate(("yeast", "more")):
+        dock._viewer.add_image(make_picture()[..., channel], name=title)
+    dock._viewer.window.show()
+    dock._viewer.window.activate()
+    changed("new_regions", "Ctrl+F9")
+    changed("follow_region", "Y")
+    letter, other = Part(), Part()
+    dock.bind({"new_regions": other.act, "follow_region": letter.act})
+    dock.source.image.setCurrentIndex(2)
+    field = getattr(dock.source, name)
+    field.setFocus()
+    qtbot.waitUntil(field.hasFocus)
+    qtbot.keyClick(field, "y")
+    assert letter.acted == 0
+    current = field.currentItem().text() if name == "channels" else field.currentText()
+    assert current.startswith("yeast")
+    qtbot.keyClick(field, Qt.Key.Key_F9, Qt.KeyboardModifier.ControlModifier)
+    assert other.acted == 1
+    dock.objects.table.setFocus()
+    qtbot.keyClick(dock.objects.table, "y")
+    assert letter.acted == 1
+
+
+def test_the_dock_before_has_its_keys_again() -> None:
+    from napari.components import ViewerModel
+
+    viewer = ViewerModel()
+    first, second, gone = Part(), Part(), Part()
+    docks = [CanvasKeys(viewer) for _ in range(3)]
+    for keys, part in zip(docks, (first, gone, second), strict=True):
+        keys.bind("F9", part.act)
+    del gone, part
+    (key,) = viewer.keymap
+    viewer.keymap[key](viewer)
+    assert (first.acted, second.acted) == (0, 1)
+    docks[2].unbind()
+    viewer.keymap[key](viewer)
+    assert (first.acted, second.acted) == (1, 1)
+    docks[0].unbind()
+    docks[1].unbind()
+    assert not viewer.keymap
+
+
 def test_shift_is_used_with_letters_only() -> None:
     """With other keys it depends on the keyboard's layout what napari sees."""
     for shortcut in SHORTCUTS.values():
