@@ -12,6 +12,8 @@ from napari.components import ViewerModel
 from napari_sa2va.annotation import Turn
 from napari_sa2va.annotation.actions import Action
 from napari_sa2va.annotation.session import load
+from napari_sa2va.viewer.results import results_of
+from napari_sa2va.viewer.sessions import Sessions
 from napari_sa2va.viewer.source import snapshot
 from napari_sa2va.viewer.unlabelled import Unlabelled
 
@@ -68,3 +70,25 @@ def test_what_was_said_is_handed_over_without_a_session(asked: Any) -> None:
     session, turns, _ = asked.hand_over()
     assert session is None
     assert [turn.text for turn in turns] == ["Where?"]
+
+
+def test_a_layer_goes_on_with_questions_that_no_disk_took(tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((40, 50), np.uint8), name="cells")
+    placement = snapshot(viewer, [image]).placement
+    sessions = Sessions(viewer)
+    sessions.images = lambda: [image]
+    sessions.folder = tmp_path / "folder"
+    sessions.folder.write_text("in the way")
+    sessions.hold()
+    before = sessions.unlabelled(placement)
+    assert before is not None
+    ask(before, "Where?")
+    assert before.recording.state == "behind"
+    sessions.folder.unlink()
+    objects = results_of(viewer).prepared([image], placement)
+    objects.labels.paint((5, 5), 2)
+    one = sessions.of(objects)
+    assert one is not None and one.session is not None
+    assert [turn.text for turn in load(one.session.path).turns] == ["Where?"]
+    sessions.release()
