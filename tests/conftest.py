@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -70,6 +71,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if _must_have_display():
         pytest.fail(f"this test must run in CI and cannot: {_no_display}", pytrace=False)
     pytest.skip(_no_display)
+
+
+@pytest.fixture(autouse=True)
+def _collections_of_news_only(request: pytest.FixtureRequest) -> None:
+    """Leave what was there before out of the collections that napari's fixture makes.
+
+    It makes four a test, and each goes through all that was ever imported: 3 s a test by the end.
+    """
+    if WINDOW_FIXTURES & set(request.fixturenames):
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

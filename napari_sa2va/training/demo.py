@@ -43,10 +43,13 @@ def main(arguments: list[str] | None = None) -> None:
     torch.manual_seed(options.seed)
     # What ends a process politely saves first, as Ctrl+C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if options.stage is None:
-        _first_run(options)
-    else:
-        _stage(options)
+    try:
+        if options.stage is None:
+            _first_run(options)
+        else:
+            _stage(options)
+    finally:
+        torch.set_flush_denormal(False)  # it holds for all of the process
 
 
 def _parser() -> argparse.ArgumentParser:
