@@ -77,6 +77,7 @@ def test_from_a_mirror_and_back(hub: Hub, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl+C cannot be sent to one process")
+@pytest.mark.slow
 def test_ctrl_c_ends_a_download_and_the_next_goes_on(hub: Hub, tmp_path: Path) -> None:
     hub.faults = [Fault("stall", name="model-00001-of-00002.safetensors")]
     hub.stall = 60.0

@@ -58,7 +58,8 @@ def assert_same(folder: Path, other: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("killed_at", [2, 8])  # before and after the first state was saved
+# Before and after the first state was saved.
+@pytest.mark.parametrize("killed_at", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     track: Any,
     texts: tuple[str, ...],

@@ -92,6 +92,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_two_hundred_planes(tmp_path: Path) -> None:
     assert_bounded(tmp_path, 200, 50, 280)
 

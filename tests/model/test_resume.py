@@ -69,7 +69,14 @@ def stopped_after(run: Any, frames: int) -> tuple[list[TrackedFrame], TrackState
     return seen, run.state
 
 
-@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+@pytest.mark.parametrize(
+    "direction",
+    [
+        pytest.param("forward", marks=pytest.mark.slow),
+        pytest.param("backward", marks=pytest.mark.slow),
+        "both",
+    ],
+)
 def test_a_run_stopped_after_any_frame(
     small: Sa2VA, noise: NDArray[np.uint8], direction: Any, tmp_path: Path
 ) -> None:
@@ -182,8 +189,8 @@ QUESTIONS = [segmentation_question(f"the {what} cell") for what in ("small blue"
     ("method", "check_every", "reseed"),
     [
         ("official", 0, False),
-        ("consistent", 2, False),
-        ("official", 2, True),
+        pytest.param("consistent", 2, False, marks=pytest.mark.slow),
+        pytest.param("official", 2, True, marks=pytest.mark.slow),
         ("consistent", 2, True),
     ],
 )
