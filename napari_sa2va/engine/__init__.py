@@ -22,6 +22,7 @@ from napari_sa2va.engine.events import (
 from napari_sa2va.engine.phrases import ask_question, segment_questions
 from napari_sa2va.engine.request import (
     AnyRequest,
+    ChatRequest,
     MaskTrackRequest,
     ModelChoice,
     Question,
@@ -30,10 +31,15 @@ from napari_sa2va.engine.request import (
     TrackRequest,
 )
 from napari_sa2va.engine.runner import Runner, shared_runner
+from napari_sa2va.model.prompts import CAPTION_QUESTION
+from napari_sa2va.model.turns import Exchange
 
 __all__ = [
+    "CAPTION_QUESTION",
     "AnyRequest",
+    "ChatRequest",
     "Event",
+    "Exchange",
     "FrameDone",
     "Looking",
     "MaskFound",

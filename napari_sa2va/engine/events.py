@@ -119,6 +119,9 @@ class QuestionDone:
     looked : str
         How the model looked at the question's regions, in words such as ``"crop of 96 by 64 pixels
         round it"``; empty where it looked at the whole image.
+    raw : str
+        The answer as the model wrote it, tags included: what goes into `Exchange.answer` when a
+        question follows this one.
     """
 
     index: int
@@ -128,6 +131,7 @@ class QuestionDone:
     unknown_words: tuple[str, ...] = ()
     complete: bool = True
     looked: str = ""
+    raw: str = ""
 
 
 class RefinedMask(NamedTuple):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.packed import PackedMask
     from napari_sa2va.frames.source import FrameSource
     from napari_sa2va.model.track_state import Direction, Method, TrackState
+    from napari_sa2va.model.turns import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,41 @@ class Request:
     model: ModelChoice
     frames: FrameSource
     questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """The next question of a conversation about an image or a movie.
+
+    A conversation is what is handed in: to go on, ask again with one more `Exchange`; to edit an
+    earlier question, with fewer. What the model has read before is not read again.
+
+    Attributes
+    ----------
+    model : ModelChoice
+    frames : FrameSource
+        What the conversation is about; a frame is read when it is needed.
+    looked_at : tuple of int
+        Frames that the model looks at: one is an image; several are a movie, and masks are of the
+        first of them; none, a conversation in words only.
+    text : str
+        The question, as the user typed it.
+    before : tuple of Exchange
+        Questions and answers so far, oldest first; the same frames and regions stay in view.
+    regions : tuple of PackedMask
+        At the frame's size: region1, region2, … of this question or an earlier one; of an image
+        only.
+    max_new_tokens : int
+        Where the answer is cut.
+    """
+
+    model: ModelChoice
+    frames: FrameSource
+    looked_at: tuple[int, ...]
+    text: str
+    before: tuple[Exchange, ...] = ()
+    regions: tuple[PackedMask, ...] = ()
+    max_new_tokens: int = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,4 +221,4 @@ class MaskTrackRequest:
     resume: TrackState | None = field(default=None, compare=False)
 
 
-AnyRequest = Request | TrackRequest | RefineRequest | MaskTrackRequest
+AnyRequest = Request | ChatRequest | TrackRequest | RefineRequest | MaskTrackRequest

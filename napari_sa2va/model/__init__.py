@@ -19,6 +19,7 @@ from napari_sa2va.model.results import (
     TrackedFrame,
     VideoPart,
 )
+from napari_sa2va.model.turns import Exchange
 
 if TYPE_CHECKING:
     from napari_sa2va.model.sa2va import Sa2VA
@@ -29,6 +30,7 @@ __all__ = [
     "Answer",
     "Candidate",
     "Capabilities",
+    "Exchange",
     "FollowedObject",
     "Found",
     "FoundObject",

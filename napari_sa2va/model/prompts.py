@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 IMAGE: Final = "<image>"
 IMAGE_CONTEXT: Final = "<IMG_CONTEXT>"
 SEG: Final = "[SEG]"
+CAPTION_QUESTION: Final = (
+    "Please describe in detail the contents of the image. Please respond with interleaved "
+    "segmentation masks for the corresponding parts of the answer."
+)
+"""Asks for a grounded caption, in the words of Sa2VA's training data."""
 
 
 class Signs(NamedTuple):

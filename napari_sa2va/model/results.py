@@ -109,7 +109,8 @@ class Answer:
     segments : tuple of Segment
         One per ``[SEG]``, in their order, but for one that is the very last token generated.
     raw : str
-        Every token as generated, the stop token included.
+        As the model wrote it, special tokens included, without the one that ends it: what a
+        follow-up question hands in as `Exchange.answer`.
     tokens : tuple of int
         Their ids.
     unknown_words : tuple of str
