@@ -90,6 +90,8 @@ class Checkpoint:
     unsupported : str or None
         Why this version cannot run it; None when it can.
     vision : VisionSizes
+    two_decoders : bool
+        Whether it brings SAM2's original mask decoder beside its own, as Sa2VA-i does.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Checkpoint:
     language: LanguageSizes | None = None
     unsupported: str | None = None
     vision: VisionSizes = VisionSizes()
+    two_decoders: bool = False
 
     @property
     def bundled(self) -> bool:
@@ -113,6 +116,13 @@ class Checkpoint:
 # Region prompts exist in the InternVL family only: the official Qwen classes take them and ignore
 # them.
 _QWEN_CAPABILITIES: Final = frozenset(Capability) - {Capability.REGION}
+FAMILY_CAPABILITIES: Final[dict[Family, frozenset[Capability]]] = {
+    Family.INTERNVL: frozenset(Capability),
+    Family.QWEN2_5_VL: _QWEN_CAPABILITIES,
+    Family.QWEN3_VL: _QWEN_CAPABILITIES,
+}
+# What the checkpoint in the package was trained for; docs/demo-model.md has its figures.
+DEMO_CAPABILITIES: Final = frozenset({Capability.SEGMENT, Capability.REGION, Capability.VIDEO})
 _CARD: Final = "see the model card"
 # Qwen2.5-3B is under Qwen's research licence; the other sizes used here are under Apache-2.0.
 _CARD_QWEN_3B: Final = "see the model card; Qwen2.5-3B itself is for non-commercial use"
@@ -151,7 +161,7 @@ def _internvl(
         language_model=language_model,
         parameters=parameters,
         license=license,
-        capabilities=frozenset(Capability),
+        capabilities=FAMILY_CAPABILITIES[Family.INTERNVL],
         language=language,
         vision=vision,
     )
@@ -173,7 +183,7 @@ def _qwen(
         language_model=language_model,
         parameters=parameters,
         license=_CARD_QWEN_3B if language_model == "Qwen2.5-3B" else _CARD,
-        capabilities=_QWEN_CAPABILITIES,
+        capabilities=FAMILY_CAPABILITIES[family],
         language=language,
         vision=vision,
     )
@@ -186,6 +196,7 @@ def _sa2va_i(plain: Checkpoint) -> Checkpoint:
         name=name,
         hub_id=f"kumuji/{name}",
         parameters=plain.parameters + _SECOND_DECODER,
+        two_decoders=True,
     )
 
 
@@ -218,7 +229,7 @@ CATALOGUE: Final[tuple[Checkpoint, ...]] = (
         language_model="a small Qwen2",
         parameters=0,
         license="BSD-3-Clause",
-        capabilities=frozenset({Capability.SEGMENT, Capability.REGION, Capability.VIDEO}),
+        capabilities=DEMO_CAPABILITIES,
     ),
     _internvl("ByteDance/Sa2VA-InternVL3-2B", _VIT3, "Qwen2.5-1.5B", 2_316_157_490, _QWEN_1_5B),
     _internvl("ByteDance/Sa2VA-InternVL3-8B", _VIT3, "Qwen2.5-7B", 8_182_606_386, _QWEN_7B),
