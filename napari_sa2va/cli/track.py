@@ -12,9 +12,22 @@ import numpy as np
 from napari_sa2va.cli.exit_codes import ExitCode, code_of
 from napari_sa2va.cli.stacks import open_tracked
 from napari_sa2va.cli.track_files import write_files
-from napari_sa2va.cli.track_job import chosen_keys, chosen_range, differences, identity
+from napari_sa2va.cli.track_job import (
+    chosen_keys,
+    chosen_range,
+    differences,
+    identity,
+    with_fetched_decoder,
+)
 from napari_sa2va.cli.track_notes import TrackNotes
-from napari_sa2va.engine import FrameDone, TrackRequest, TrackSaved, TrackStarted, shared_runner
+from napari_sa2va.engine import (
+    FrameDone,
+    ModelReady,
+    TrackRequest,
+    TrackSaved,
+    TrackStarted,
+    shared_runner,
+)
 from napari_sa2va.engine.planes import format_planes
 from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.io.atomic import check_folder
@@ -83,7 +96,9 @@ def track_stack(
     with folder.held():
         if job.restart:
             folder.clear()
-        notes = _notes(job, stack, folder)
+        said = folder.read_job()
+        job = with_fetched_decoder(job, said)
+        notes = _notes(job, stack, folder, said)
         outcome = TrackOutcome(stack, folder.path, notes, ExitCode.OK)
         try:
             with closing(folder):
@@ -110,11 +125,12 @@ def _check_output(path: Path, output: Path) -> None:
     check_folder(output)
 
 
-def _notes(job: TrackJob, stack: Stack, folder: TrackFolder) -> TrackNotes:
+def _notes(
+    job: TrackJob, stack: Stack, folder: TrackFolder, said: dict[str, Any] | None
+) -> TrackNotes:
     """Return what is known of the earlier run of this job, or the notes of a new one."""
     within = chosen_range(job, stack)
     this = identity(job, stack)
-    said = folder.read_job()
     if said is None:
         return TrackNotes(this, within, chosen_keys(job, stack, within))
     notes = TrackNotes.from_json(said)
@@ -164,7 +180,7 @@ def _follow(
         within=notes.within,
         check_every=job.check_every,
         reseed=job.reseed,
-        sam2_file=str(job.sam2_file or ""),
+        sam2_file="" if job.method == "official" else str(job.sam2_file or ""),
         resume=state,
     )
     opened = state is not None
@@ -174,6 +190,9 @@ def _follow(
         for event in events:
             display.event(event)
             notes.add(event, job.questions)
+            if isinstance(event, ModelReady) and request.sam2_file and not event.consistent:
+                notes.sam2_file = request.sam2_file
+                display.warn(f"SAM2's original decoder is read from {request.sam2_file}.")
             if isinstance(event, TrackStarted):
                 if not opened:
                     folder.begin(stack.length, stack.frames.shape, len(event.objects), stack.axis)

@@ -70,7 +70,7 @@ def track(
         typer.Option(
             metavar="FILE",
             help="A SAM 2.0 hiera-large checkpoint: its decoder is what consistent tracking needs, "
-            "where the model lacks it.",
+            "where the model lacks it. Default: the file of `models get sam2`, if it is here.",
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -59,7 +59,8 @@ class TrackJob:
     within : (int, int) or None
         First plane, and the one after the last; None for all.
     sam2_file : Path or None
-        SAM2's original decoder, for consistent tracking with a model that has none.
+        SAM2's original decoder, for consistent tracking with a model that has none; None for the
+        file that was fetched, if there is one (`with_fetched_decoder`).
     restart : bool
         Whether an earlier run in the same place is deleted first.
     """
@@ -78,6 +79,25 @@ class TrackJob:
     reseed: bool = False
     sam2_file: Path | None = None
     restart: bool = False
+
+
+def with_fetched_decoder(job: TrackJob, said: Mapping[str, Any] | None) -> TrackJob:
+    """Take SAM 2.0's fetched file where consistent tracking needs one, and none was named.
+
+    Parameters
+    ----------
+    job : TrackJob
+    said : mapping, optional
+        What is kept of the run to go on from: one that began without the file goes on without it.
+    """
+    if job.sam2_file is not None or job.method == "official":
+        return job
+    earlier = said.get("job") if isinstance(said, dict) else None
+    if isinstance(earlier, dict) and earlier.get("sam2_file") is None:
+        return job
+    from napari_sa2va.zoo.sam2 import sam2_file_for
+
+    return replace(job, sam2_file=sam2_file_for(job.model.name))
 
 
 def check_keys(text: str) -> str:

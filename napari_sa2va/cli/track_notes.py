@@ -38,6 +38,8 @@ class TrackNotes:
         Its name, device and dtype.
     created : str
         When the run began first.
+    sam2_file : str
+        Where SAM2's original mask decoder was read from; empty where the checkpoint's own served.
     """
 
     identity: dict[str, Any]
@@ -48,6 +50,7 @@ class TrackNotes:
     model: dict[str, str] | None = None
     created: str = field(default_factory=now)
     done: RunDone | None = None
+    sam2_file: str = ""
 
     def add(self, event: Event, questions: tuple[Question, ...]) -> None:
         """Take in the next event of a run."""
@@ -86,6 +89,7 @@ class TrackNotes:
             "objects": [asdict(one) for one in self.objects],
             "model": self.model,
             "created": self.created,
+            "sam2_file": self.sam2_file,
         }
 
     @classmethod
@@ -107,6 +111,7 @@ class TrackNotes:
                 tuple(TrackedObject(**one) for one in said["objects"]),
                 said["model"],
                 said["created"],
+                sam2_file=str(said.get("sam2_file", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInput(

@@ -68,6 +68,7 @@ def outcome_as_json(outcome: TrackOutcome) -> dict[str, Any]:
         "keys": list(notes.keys),
         "planes_done": len(outcome.records),
         "model": notes.model,
+        "sam2_file": notes.sam2_file or None,
         "seconds": notes.done.seconds if notes.done else None,
         "replies": [asdict(reply) for reply in notes.replies],
         "objects": [
