@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_sa2va.annotation.conversation import Turn
+from napari_sa2va.annotation.conversation import Chip, Turn
 from napari_sa2va.annotation.records import ObjectRecord
 from napari_sa2va.annotation.session.pixels import unpack_patch
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _CRC: Final = b'{"crc":"'
 _REST: Final = len(_CRC) + 10
 _DEFAULTS: Final = {one.name: one.default for one in fields(ObjectRecord)}
+_PLAIN: Final[dict[str, Any]] = {
+    one.name: one.default for one in fields(Turn) if isinstance(one.default, str | bool)
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,16 +259,34 @@ def record_from(said: Mapping[str, Any]) -> ObjectRecord:
 
 
 def turn_detail(turn: Turn) -> dict[str, Any]:
-    """Return a turn as JSON has it."""
+    """Return a turn as JSON has it: what is as by default is left out."""
     said: dict[str, Any] = {"speaker": turn.speaker, "text": turn.text}
-    if turn.labels:
-        said["labels"] = [int(label) for label in turn.labels]
+    for name in ("labels", "regions"):
+        if value := getattr(turn, name):
+            said[name] = [int(label) for label in value]
+    if turn.chips:
+        said["chips"] = [
+            [int(chip.start), int(chip.stop), [int(label) for label in chip.labels]]
+            for chip in turn.chips
+        ]
+    for name in _PLAIN:
+        if value := getattr(turn, name):
+            said[name] = value
     return said
 
 
 def turn_from(said: Mapping[str, Any]) -> Turn:
-    """Return the turn that `turn_detail` told of."""
-    return Turn(said["speaker"], said["text"], tuple(said.get("labels", ())))
+    """Return the turn that `turn_detail` told of; those of earlier versions say less."""
+    text = said["text"]
+    chips = (Chip(start, stop, tuple(labels)) for start, stop, labels in said.get("chips", ()))
+    return Turn(
+        said["speaker"],
+        text,
+        tuple(said.get("labels", ())),
+        tuple(chip for chip in chips if 0 <= chip.start <= chip.stop <= len(text)),
+        regions=tuple(said.get("regions", ())),
+        **{name: type(default)(said.get(name, default)) for name, default in _PLAIN.items()},
+    )
 
 
 def json_text(said: Any, indent: int | None = None) -> str:
