@@ -1,9 +1,10 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -32,17 +33,83 @@ def replacing(path: Path) -> Iterator[Path]:
     InvalidInput
         If the system refuses to write there.
     """
-    # Not tempfile.mkstemp: its files are readable by their owner alone, and would stay so.
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(6)}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_all(path) as (temporary,):
         yield temporary
-        os.replace(temporary, path)
+
+
+@contextmanager
+def replacing_all(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Do as `replacing` with files that belong together: none is replaced before all are written.
+
+    Raises
+    ------
+    InvalidInput
+        If the system refuses to write one of them.
+    """
+    # Not tempfile.mkstemp: its files are readable by their owner alone, and would stay so.
+    temporary = tuple(
+        path.with_name(f".{path.stem}-{secrets.token_hex(6)}{path.suffix}") for path in paths
+    )
+    at = paths[0]
+    try:
+        for at in paths:
+            at.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        for at, written in zip(paths, temporary, strict=True):
+            os.replace(written, at)
+    except OSError as error:
+        raise _refused(at, error) from error
+    finally:
+        for one in temporary:
+            with suppress(OSError):
+                one.unlink()
+
+
+@contextmanager
+def replacing_folder(path: Path, mark: str) -> Iterator[Path]:
+    """Give an empty folder beside `path`, which replaces `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+        Where the folder is to be.
+    mark : str
+        Name of a file that every folder of the kind has: what lacks it is somebody else's, and is
+        not replaced.
+
+    Raises
+    ------
+    InvalidInput
+        If something else is there, or the system refuses to write.
+    """
+    if path.exists() and not (path / mark).exists() and not is_empty(path):
+        raise InvalidInput(
+            f"{path} is there, and is not a folder that this format writes. Choose another name, "
+            "or move it away."
+        )
+    token = secrets.token_hex(6)
+    new, old = (path.with_name(f".{path.name}-{token}-{age}") for age in ("new", "old"))
+    try:
+        new.mkdir(parents=True)
+        yield new
+        if path.exists():
+            os.replace(path, old)  # a folder takes the place of an empty one only
+        try:
+            os.replace(new, path)
+        except OSError:
+            if old.exists():
+                os.replace(old, path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise _refused(path, error) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a path is a folder with nothing in it."""
+    return path.is_dir() and not any(path.iterdir())
 
 
 def check_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ x first. https://nifti.nimh.nih.gov/nifti-1/: dimensions x, y, z, t, then others
 from __future__ import annotations
 
 import gzip
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from napari_sa2va.annotation.session.log import json_text, record_detail
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.atomic import replacing_all
 from napari_sa2va.io.export.annotations import colour_of, largest_label
 from napari_sa2va.io.export.needed import needed
 from napari_sa2va.io.export.space import LENGTH, PIXEL, TIME, letters
@@ -62,20 +63,32 @@ def write_nifti(annotations: Annotations, path: Path) -> list[str]:
     if not fitting:
         raise InvalidInput(f"NIfTI's labels end at 2,147,483,647, and there is {largest:,}.")
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    _write_file(path, annotations, named, np.dtype(fitting[0]), annotations.plane, "labels")
-    notes = _write_images(annotations, path.parent, stem.removesuffix("_labels"), named)
-    with replacing(path.with_name(f"{stem}.json")) as temporary:
-        temporary.write_text(json_text(_beside(annotations), indent=1), encoding="utf-8")
+    images, notes = _images(annotations, path.parent, stem.removesuffix("_labels"))
+    volumes = [_Volume(path, np.dtype(fitting[0]), annotations.plane, "labels"), *images]
+    beside = path.with_name(f"{stem}.json")
+    with replacing_all(*(volume.path for volume in volumes), beside) as (*temporary, words):
+        for target, volume in zip(temporary, volumes, strict=True):
+            _write_file(target, annotations, named, volume)
+        words.write_text(json_text(_beside(annotations), indent=1), encoding="utf-8")
     return _notes(annotations, named) + notes
 
 
-def _write_images(
-    annotations: Annotations, folder: Path, stem: str, named: tuple[str, ...]
-) -> list[str]:
-    """Write each channel of the image; return what was changed."""
+@dataclass(frozen=True, slots=True)
+class _Volume:
+    """A file to write: its planes, as what they are stored, and ``labels`` or ``image``."""
+
+    path: Path
+    dtype: np.dtype[Any]
+    plane: Callable[[Place], NDArray[Any]]
+    kind: str
+
+
+def _images(annotations: Annotations, folder: Path, stem: str) -> tuple[list[_Volume], list[str]]:
+    """Return a file for each channel of the image, and what a user should know of them."""
     pictures = annotations.pictures
     if pictures is None:
-        return ["The image itself is not known here: the labels alone are written."]
+        return [], ["The image itself is not known here: the labels alone are written."]
+    volumes: list[_Volume] = []
     notes: list[str] = []
     for number, (array, rgb) in enumerate(zip(pictures.arrays, pictures.rgb, strict=True)):
         kept = np.dtype(array.dtype)
@@ -89,9 +102,9 @@ def _write_images(
             dtype = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
         suffix = f"_{number}" if len(pictures.arrays) > 1 else ""
         target = folder / f"{stem}_image{suffix}.nii.gz"
-        _write_file(target, annotations, named, dtype, _reader(array, dtype, rgb), "image")
+        volumes.append(_Volume(target, dtype, _reader(array, dtype, rgb), "image"))
         notes.append(f"The image is beside it: {target.name}.")
-    return notes
+    return volumes, notes
 
 
 def _reader(array: Any, dtype: np.dtype[Any], rgb: bool) -> Callable[[Place], NDArray[Any]]:
@@ -106,27 +119,19 @@ def _reader(array: Any, dtype: np.dtype[Any], rgb: bool) -> Callable[[Place], ND
 
 
 def _write_file(
-    path: Path,
-    annotations: Annotations,
-    named: tuple[str, ...],
-    dtype: np.dtype[Any],
-    plane: Callable[[Place], NDArray[Any]],
-    kind: str,
+    path: Path, annotations: Annotations, named: tuple[str, ...], volume: _Volume
 ) -> None:
-    header = _header(annotations, named, dtype, kind)
-    with replacing(path) as temporary:
-        # replacing() keeps the last suffix only; whether to compress is said by the wanted name.
-        opened: Any = (
-            gzip.open(temporary, "wb", compresslevel=6)
-            if path.suffix == ".gz"
-            else Path(temporary).open("wb")
-        )
-        with opened as file:
-            file.write(header.binaryblock)
-            file.write(bytes(_HEADER_BYTES - len(header.binaryblock)))
-            for place in _places(annotations, named):
-                read = plane(place)
-                file.write(np.ascontiguousarray(read, dtype=dtype).tobytes())
+    header = _header(annotations, named, volume.dtype, volume.kind)
+    # A temporary path keeps the last ending of the wanted one.
+    opened: Any = (
+        gzip.open(path, "wb", compresslevel=6) if path.suffix == ".gz" else Path(path).open("wb")
+    )
+    with opened as file:
+        file.write(header.binaryblock)
+        file.write(bytes(_HEADER_BYTES - len(header.binaryblock)))
+        for place in _places(annotations, named):
+            read = volume.plane(place)
+            file.write(np.ascontiguousarray(read, dtype=volume.dtype).tobytes())
 
 
 def _places(annotations: Annotations, named: tuple[str, ...]) -> Iterator[Place]:

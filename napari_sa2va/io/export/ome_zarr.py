@@ -6,15 +6,12 @@ new folder gets the image, too, where it is known; an OME-Zarr image that is the
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.io.export.folders import is_empty, replacing_folder
+from napari_sa2va.io.atomic import is_empty, replacing_folder
 from napari_sa2va.io.export.ome_zarr_metadata import (
     OURS,
     axes_detail,
@@ -248,25 +245,10 @@ def _add_labels(
     labels = root.require_group("labels")
     if LABEL in labels and OURS not in dict(labels[LABEL].attrs):
         raise InvalidInput(f"{path} has labels called {LABEL} that are not ours.")
-    token = secrets.token_hex(6)
-    folder = path / "labels"
-    new, old = (folder / f".{LABEL}-{token}-{age}" for age in ("new", "old"))
-    try:
+    mark = ".zgroup" if version == "0.4" else "zarr.json"
+    with replacing_folder(path / "labels" / LABEL, mark) as new:
         group = zarr.open_group(str(new), mode="w", zarr_format=2 if version == "0.4" else 3)
         _write_labels(group, annotations, named, version)
-        if (folder / LABEL).exists():
-            os.replace(folder / LABEL, old)
-        os.replace(new, folder / LABEL)
-    except OSError as error:
-        raise InvalidInput(
-            f"{folder} could not be written: {error.strerror or error}. Free some space, or choose "
-            "another folder."
-        ) from error
-    finally:
-        if old.exists() and not (folder / LABEL).exists():
-            os.replace(old, folder / LABEL)
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
     said: dict[str, Any] = dict(labels.attrs)
     names = list(said.get("ome", said).get("labels", []))
     if LABEL not in names:

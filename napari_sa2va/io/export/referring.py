@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.annotation.session.log import json_text
+from napari_sa2va.io.atomic import replacing_folder
 from napari_sa2va.io.export.annotations import unknown
 from napari_sa2va.io.export.coco import classes_of, flat, rle
 from napari_sa2va.io.export.datasets import NOT_KEPT, pictures_needed, write_picture
-from napari_sa2va.io.export.folders import replacing_folder
 from napari_sa2va.io.export.outlines import polygons
 from napari_sa2va.io.export.shapes import shapes_in
 

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from napari_sa2va.annotation.records import now
-from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.atomic import replacing, replacing_all
 from napari_sa2va.io.colours import label_colour
 from napari_sa2va.io.export.methods import methods
 from napari_sa2va.io.export.report_table import HEADINGS, rows_of
@@ -107,11 +107,10 @@ def write_markdown(annotations: Annotations, path: Path) -> list[str]:
     """Write Markdown and a PNG of the same name beside it; return what they cannot hold."""
     parts = _parts(annotations)
     picture = path.with_suffix(".png")
-    with replacing(picture) as temporary:
-        Image.fromarray(parts.picture).save(temporary, format="PNG")
-    with replacing(path) as temporary:
+    with replacing_all(path, picture) as (page, drawn):
+        Image.fromarray(parts.picture).save(drawn, format="PNG")
         text = _markdown(parts, picture.name)
-        temporary.write_text(text, encoding="utf-8", errors="replace")
+        page.write_text(text, encoding="utf-8", errors="replace")
     return _notes(annotations)
 
 

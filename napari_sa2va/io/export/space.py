@@ -65,6 +65,19 @@ class Space:
         height, width = self.step("y"), self.step("x")
         return None if height is None or width is None else (height, width)
 
+    def extent(self, axes: Sequence[int]) -> float:
+        """Return the area or volume of a pixel along some axes, in µm² or µm³; nan if not known.
+
+        That of the parallelogram that they span, not the product of their lengths: sheared pixels
+        are smaller than their sides say.
+        """
+        lengths = [place for place, unit in enumerate(self.units) if unit == LENGTH]
+        others = [place for place in range(len(self.units)) if place not in lengths]
+        if not set(axes) <= set(lengths) or self.matrix[np.ix_(others, axes)].any():
+            return float("nan")
+        sides = self.matrix[np.ix_(lengths, axes)]
+        return float(np.sqrt(max(np.linalg.det(sides.T @ sides), 0.0)))
+
 
 def plain_space(ndim: int) -> Space:
     """Return that of an array of which nothing is known."""

@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_sa2va.annotation.measure import Tally, channel_names, channels_of, regions_in
 from napari_sa2va.annotation.records import ObjectRecord, frames_text
-from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.atomic import replacing_all
 from napari_sa2va.io.export.annotations import unknown
 from napari_sa2va.io.export.needed import needed
-from napari_sa2va.io.export.shapes import shapes_in
 from napari_sa2va.io.export.space import LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from napari_sa2va.annotation.measure import Intensity, Measured, Region
     from napari_sa2va.io.export.annotations import Annotations, Place
-    from napari_sa2va.io.export.shapes import Shape
     from napari_sa2va.io.export.space import Space
 
     Row = dict[str, Any]
+    Table = tuple[Sequence[str], list[Row]]
 
 _MEASURED: Final = (
     "label", "phrase", "status", "planes", "pixels", "area_um2", "volume_um3", "mean_plane",
@@ -35,34 +36,16 @@ _OF_RECORD: Final = tuple(
 )
 
 
-@dataclass(slots=True)
-class _Sum:
-    """What the planes of an object add up to."""
-
-    pixels: int = 0
-    planes: int = 0
-    weighted: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    first: str = ""
-    last: str = ""
-
-    def add(self, number: int, title: str, shape: Shape) -> None:
-        """Take in one plane."""
-        area = shape.area
-        row, column = shape.centre
-        more = (number * area, row * area, column * area)
-        self.weighted = tuple(a + b for a, b in zip(self.weighted, more, strict=True))  # type: ignore[assignment]
-        self.pixels += area
-        self.planes += 1
-        self.first = self.first or title
-        self.last = title
-
-
 def write_csv(annotations: Annotations, path: Path) -> list[str]:
     """Write the objects to `path`, and objects by plane to ``…_by_plane.csv`` beside it."""
-    objects, planes = measure(annotations)
-    _csv(path, objects)
-    if len(annotations.places) > 1:
-        _csv(by_plane(path), planes)
+    tables = _tables(annotations, path)
+    with replacing_all(*tables) as temporary:
+        for target, (names, rows) in zip(temporary, tables.values(), strict=True):
+            # Spreadsheets take a CSV for UTF-8 only if it begins with this mark.
+            with target.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow([_cell(name) for name in names])
+                writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
     return _notes(annotations, by_plane(path))
 
 
@@ -70,15 +53,19 @@ def write_parquet(annotations: Annotations, path: Path) -> list[str]:
     """Write the same two tables as Parquet."""
     arrow = needed("pyarrow", "pyarrow", "Parquet tables")
     parquet = needed("pyarrow.parquet", "pyarrow", "Parquet tables")
-    objects, planes = measure(annotations)
-    tables = [(path, objects)]
-    if len(annotations.places) > 1:
-        tables.append((by_plane(path), planes))
-    for target, (names, rows) in tables:
-        columns = {name: [_unless_nan(row.get(name)) for row in rows] for name in names}
-        with replacing(target) as temporary:
-            parquet.write_table(arrow.table(columns), temporary)
+    tables = _tables(annotations, path)
+    with replacing_all(*tables) as temporary:
+        for target, (names, rows) in zip(temporary, tables.values(), strict=True):
+            columns = {name: [_unless_nan(row.get(name)) for row in rows] for name in names}
+            parquet.write_table(arrow.table(columns), target)
     return _notes(annotations, by_plane(path))
+
+
+def _tables(annotations: Annotations, path: Path) -> dict[Path, Table]:
+    """Return the tables by their files: of one plane there is only one."""
+    objects, planes = measure(annotations)
+    stacked = len(annotations.places) > 1
+    return {path: objects, by_plane(path): planes} if stacked else {path: objects}
 
 
 def by_plane(path: Path) -> Path:
@@ -86,102 +73,151 @@ def by_plane(path: Path) -> Path:
     return path.with_name(f"{path.stem}_by_plane{path.suffix}")
 
 
-def measure(
-    annotations: Annotations,
-) -> tuple[tuple[Sequence[str], list[Row]], tuple[Sequence[str], list[Row]]]:
+def measure(annotations: Annotations) -> tuple[Table, Table]:
     """Measure all objects, a plane at a time.
 
     Returns
     -------
     two pairs of column names and rows
         Of the objects, and of objects by plane. Areas are in µm² and volumes in µm³, where all
-        sizes are known; positions in pixels, from the centre of the first one.
+        sizes are known; rows and columns in pixels, from the centre of the first one; centroids in
+        the units that their names end in. Brightness is that of the image's own numbers.
     """
     space, records = annotations.space, annotations.by_label()
-    pixel = _pixel(space, "yx")
-    sums: dict[int, _Sum] = {}
-    planes: list[Row] = []
-    for number, (place, plane) in enumerate(annotations.planes()):
-        for shape in shapes_in(plane):
-            sums.setdefault(shape.label, _Sum()).add(number, annotations.title(place), shape)
-            record = records.get(shape.label) or unknown(shape.label)
-            planes.append(_plane_row(annotations, place, shape, record, pixel))
-    voxel = _pixel(space, "zyx")
+    found, regions = measured(annotations)
+    channels = _channels(annotations)
     objects = [
-        _object_row(records.get(label) or unknown(label), sums.get(label), pixel, voxel)
-        for label in sorted({*sums, *records})
+        _object_row(annotations, records.get(label) or unknown(label), found.get(label))
+        for label in sorted({*found, *records})
     ]
-    leading = tuple(annotations.space.axes[:-2])
-    names = ("label", "phrase", *leading, "pixels", "area_um2", "row", "column", "top", "left",
-             "height", "width", "flagged")  # fmt: skip
-    return ((*_MEASURED, *_OF_RECORD), objects), (names, planes)
+    planes = [
+        _plane_row(annotations, place, region, records.get(region.label) or unknown(region.label))
+        for place, region in regions
+    ]
+    bright = [f"{what}_{name}" for name in channels for what in ("mean", "min", "max")]
+    names = ("label", "phrase", *space.axes[:-2], "pixels", "area_um2", "row", "column", "top",
+             "left", "height", "width", *bright, "flagged")  # fmt: skip
+    return (
+        ((*_MEASURED, *_centroids(space), *bright, *_OF_RECORD), objects),
+        (names, planes),
+    )
 
 
-def _object_row(record: ObjectRecord, found: _Sum | None, pixel: float, voxel: float) -> Row:
+def measured(
+    annotations: Annotations,
+) -> tuple[dict[int, Measured], list[tuple[Place, PlaneRegion]]]:
+    """Measure all objects: by label, and plane by plane."""
+    channels = _channels(annotations)
+    tally = Tally(annotations.space, channels)
+    regions: list[tuple[Place, PlaneRegion]] = []
+    pictures = annotations.pictures
+    for place, plane in annotations.planes():
+        images: list[Any] = []
+        if pictures is not None and plane.any():  # what shows no object need not be read
+            for array, rgb in zip(pictures.arrays, pictures.rgb, strict=True):
+                part = np.asarray(array[place] if place else array[...])
+                images += channels_of(part, rgb=rgb)
+        for region in regions_in(plane, images):
+            tally.add((*place, None, None), region)
+            regions.append((place, PlaneRegion.of(region, channels)))
+    return tally.results(), regions
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneRegion:
+    """One label in one plane, without its pixels."""
+
+    label: int
+    pixels: int
+    row: float
+    column: float
+    box: tuple[slice, slice]
+    intensities: tuple[Intensity, ...]
+
+    @classmethod
+    def of(cls, region: Region, channels: Sequence[str]) -> PlaneRegion:
+        """Measure a region and let its pixels go."""
+        intensities = region.intensities(channels)
+        return cls(region.label, region.pixels, region.row, region.column, region.box, intensities)
+
+
+def _channels(annotations: Annotations) -> tuple[str, ...]:
+    pictures = annotations.pictures
+    return () if pictures is None else channel_names(pictures.names, pictures.rgb)
+
+
+def _centroids(space: Space) -> dict[str, int]:
+    """Return columns of centroids, where lengths are known, and their axes."""
+    return {
+        f"centroid_{axis}_um": place
+        for place, (axis, unit) in enumerate(zip(space.axes, space.units, strict=True))
+        if unit == LENGTH
+    }
+
+
+def _brightness(intensities: Sequence[Intensity]) -> Row:
+    row: Row = {}
+    for one in intensities:
+        row |= {
+            f"mean_{one.channel}": one.mean,
+            f"min_{one.channel}": one.lowest,
+            f"max_{one.channel}": one.highest,
+        }
+    return row
+
+
+def _object_row(annotations: Annotations, record: ObjectRecord, found: Measured | None) -> Row:
     row: Row = {name: getattr(record, name) for name in _OF_RECORD}
     row["flagged"] = frames_text(record.flagged)
-    found = found or _Sum()
-    means = [total / found.pixels if found.pixels else math.nan for total in found.weighted]
-    return row | {
-        "label": record.label,
-        "phrase": record.phrase,
-        "status": record.shown_status,
-        "planes": found.planes,
-        "pixels": found.pixels,
-        # Of an object in several planes the mean, as in the rows of the dock.
-        "area_um2": found.pixels * pixel / found.planes if found.planes else math.nan,
-        "volume_um3": found.pixels * voxel,
-        "mean_plane": means[0],
-        "mean_row": means[1],
-        "mean_column": means[2],
-        "first_plane": found.first,
-        "last_plane": found.last,
-    }
+    row |= {"label": record.label, "phrase": record.phrase, "status": record.shown_status}
+    if found is None:
+        nothing = dict.fromkeys(("mean_plane", "mean_row", "mean_column"), math.nan)
+        sizes = {"planes": 0, "pixels": 0, "area_um2": math.nan, "volume_um3": math.nan}
+        return row | nothing | sizes | {"first_plane": "", "last_plane": ""}
+    centroids = _centroids(annotations.space)
+    lengths = annotations.shape[:-2]
+    return (
+        row
+        | {
+            "planes": found.planes,
+            "pixels": found.pixels,
+            "area_um2": found.area,
+            "volume_um3": found.volume,
+            # Planes are counted through, as they lie in the array.
+            "mean_plane": sum(
+                at * math.prod(lengths[axis + 1 :]) for axis, at in enumerate(found.index[:-2])
+            ),
+            "mean_row": found.index[-2],
+            "mean_column": found.index[-1],
+            "first_plane": annotations.title(found.first),
+            "last_plane": annotations.title(found.last),
+        }
+        | {name: found.centroid[place] for name, place in centroids.items()}
+        | _brightness(found.intensities)
+    )
 
 
 def _plane_row(
-    annotations: Annotations, place: Place, shape: Shape, record: ObjectRecord, pixel: float
+    annotations: Annotations, place: Place, region: PlaneRegion, record: ObjectRecord
 ) -> Row:
-    left, top, width, height = shape.corner_and_size
-    row, column = shape.centre
+    space = annotations.space
+    rows, columns = region.box
     return {
-        "label": shape.label,
+        "label": region.label,
         "phrase": record.phrase,
-        **dict(zip(annotations.space.axes, place, strict=False)),
-        "pixels": shape.area,
-        "area_um2": shape.area * pixel,
-        "row": row,
-        "column": column,
-        "top": top,
-        "left": left,
-        "height": height,
-        "width": width,
+        **dict(zip(space.axes, place, strict=False)),
+        "pixels": region.pixels,
+        "area_um2": region.pixels * space.extent((len(space.axes) - 2, len(space.axes) - 1)),
+        "row": region.row,
+        "column": region.column,
+        "top": rows.start,
+        "left": columns.start,
+        "height": rows.stop - rows.start,
+        "width": columns.stop - columns.start,
+        **_brightness(region.intensities),
         # Frame numbers of a record count along the only axis there is.
         "flagged": len(place) == 1 and place[0] in record.flagged,
     }
-
-
-def _pixel(space: Space, axes: str) -> float:
-    """Return the size of a pixel or voxel in µm² or µm³; nan where it is not known."""
-    if any(axis not in space.axes for axis in axes):
-        return math.nan
-    places = [space.axes.index(axis) for axis in axes]
-    if any(space.units[place] != LENGTH for place in places):
-        return math.nan
-    # The determinant, not the product: sheared pixels are smaller than their sides say.
-    return float(abs(np.linalg.det(space.matrix[np.ix_(places, places)])))
-
-
-def _csv(path: Path, table: tuple[Sequence[str], list[Row]]) -> None:
-    names, rows = table
-    # Spreadsheets take a CSV for UTF-8 only if it begins with this mark.
-    with (
-        replacing(path) as temporary,
-        temporary.open("w", encoding="utf-8-sig", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
 
 
 def _cell(value: Any) -> Any:
@@ -202,6 +238,8 @@ def _notes(annotations: Annotations, second: Path) -> list[str]:
     notes = ["A table has no outlines: the labels themselves are not in it."]
     if len(annotations.places) > 1:
         notes.append(f"Objects plane by plane are in {second.name}.")
+    if annotations.pictures is None:
+        notes.append("The image itself is not known here: there are no columns of brightness.")
     if annotations.space.pixel_size is None:
         notes.append("The size of a pixel is not known: areas are in pixels only.")
     if annotations.turns:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from napari_sa2va.io.atomic import replacing_folder
 from napari_sa2va.io.export.coco import NO_PHRASE, classes_of, flat
 from napari_sa2va.io.export.datasets import NOT_KEPT, pictures_needed, write_picture
-from napari_sa2va.io.export.folders import replacing_folder
 from napari_sa2va.io.export.outlines import one_polygon
 from napari_sa2va.io.export.shapes import shapes_in
 

@@ -78,7 +78,7 @@ def test_markdown_holds_no_links_html_or_headings_of_others(
         "## Methods",
     ]
     rows = [line for line in bare.splitlines() if line.startswith("|")]
-    assert {row.count("|") for row in rows} == {11}
+    assert {row.count("|") for row in rows} == {12}
     with Image.open(tmp_path / "x.png") as picture:
         assert picture.size == (50 * 13, 40 * 13)
 

@@ -33,7 +33,13 @@ def test_a_row_per_object_and_a_row_per_object_and_frame(
     assert first["area_um2"] == pytest.approx(160 * 0.125)
     assert (first["first_plane"], first["last_plane"]) == ("t 0", "t 1")
     assert objects["volume_um3"].isna().all()  # frames are no depth
+    assert first["centroid_y_um"] == pytest.approx(first["mean_row"] * 0.5)
+    image = stack.pictures.arrays[0]
+    inside = image[stack.labels == 1]
+    bright = first[["mean_gray", "min_gray", "max_gray"]].tolist()
+    assert bright == pytest.approx([inside.mean(), inside.min(), inside.max()])
     planes = READERS[name](tmp_path / f"x_by_plane.{name}")
+    assert planes.iloc[1]["max_gray"] == image[0][stack.labels[0] == 2].max()
     assert len(planes) == 5
     assert planes.iloc[0][["label", "t", "pixels", "left", "top"]].tolist() == [1, 0, 170, 3, 2]
     assert planes.iloc[0]["row"] == pytest.approx(6.5)
@@ -45,6 +51,7 @@ def test_a_volume_has_one(stack: Annotations, tmp_path: Path) -> None:
     export(replace(stack, space=space_of((), shown, 3)), "csv", tmp_path / "x.csv")
     objects = pd.read_csv(tmp_path / "x.csv")
     assert objects["volume_um3"][0] == pytest.approx(320 * 0.5)
+    assert objects["centroid_z_um"][0] == pytest.approx(2 * 150 / 320)
 
 
 def test_one_plane_has_one_table(plane: Annotations, tmp_path: Path) -> None:
