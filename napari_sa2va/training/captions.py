@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from napari_sa2va.samples.world.cells import VALUES
 from napari_sa2va.training.wording import NUMBERS, listed
 
 if TYPE_CHECKING:
     from napari_sa2va.samples.world.scenes import Scene
-
-CAPTION_QUESTION: Final = (
-    "Please describe in detail the contents of the image. Please respond with interleaved "
-    "segmentation masks for the corresponding parts of the answer."
-)
 
 
 @dataclass(frozen=True, slots=True)

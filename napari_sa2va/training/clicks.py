@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from napari_sa2va.training.losses import present_mask_loss
-from napari_sa2va.training.steps import chosen_iou
+from napari_sa2va.training.steps import chosen_iou, decode_prompts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,17 +93,9 @@ def _decode(
     labels: Tensor,
     previous: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    sam2 = network.sam2
-    sparse, dense = sam2.sam_prompt_encoder(points=(points, labels), boxes=None, masks=previous)
-    logits, ious, _, score = sam2.sam_mask_decoder.predict_masks(
-        image_embeddings=features.top[rows],
-        image_pe=sam2.sam_prompt_encoder.get_dense_pe(),
-        sparse_prompt_embeddings=sparse,
-        dense_prompt_embeddings=dense,
-        repeat_image=False,
-        high_res_features=[features.s0[rows], features.s1[rows]],
-    )
-    return logits, ious, score
+    encode = network.sam2.sam_prompt_encoder
+    sparse, dense = encode(points=(points, labels), boxes=None, masks=previous)
+    return decode_prompts(network, features, rows, sparse, dense)
 
 
 def _labels(masks: Tensor, kinds: tuple[int, ...]) -> Tensor:

@@ -1,9 +1,8 @@
 """``python -m napari_sa2va.training.demo``: train the demo checkpoint.
 
-``--stage look|talk|follow|all`` trains on the richer world, from the checkpoint folder ``--start``
-(the shipped one by default). Without ``--stage`` it is the run from nothing that made the first
-shipped file. Interrupted, both go on where they were when started again with the same ``--folder``;
-``--export-only`` writes what is there.
+``--stage look|talk|follow|all`` is a stage from the checkpoint folder ``--start``: the shipped one
+by default, or ``nothing``. Interrupted, it goes on where it was when it is started again with the
+same ``--folder``; ``--export-only`` writes what is there.
 """
 
 from __future__ import annotations
@@ -17,18 +16,10 @@ from typing import Any
 
 import torch
 
-from napari_sa2va.model.checkpoint import save_checkpoint
-from napari_sa2va.model.config import Sa2VAConfig
-from napari_sa2va.model.network import Sa2VANetwork
 from napari_sa2va.samples import demo_folder
-from napari_sa2va.training.demo_config import demo_config
 from napari_sa2va.training.growing import start_from
-from napari_sa2va.training.initialise import initialise
-from napari_sa2va.training.run import Run
-from napari_sa2va.training.schedule import Schedule
 from napari_sa2va.training.stage_run import Options, StageRun
 from napari_sa2va.training.stages import STAGES
-from napari_sa2va.training.vocabulary import build_tokenizer, save_tokenizer
 from napari_sa2va.training.weights import LossWeights
 
 _SEEDS_OF_A_STAGE = 1_200_000
@@ -44,10 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     # What ends a process politely saves first, as Ctrl+C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if options.stage is None:
-            _first_run(options)
-        else:
-            _stage(options)
+        _stage(options)
     finally:
         torch.set_flush_denormal(False)  # it holds for all of the process
 
@@ -56,33 +44,31 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--stage", choices=STAGES, help="default: the first run, from nothing")
-    parser.add_argument("--folder", type=Path, help="default: runs/STAGE, or runs/demo")
+    parser.add_argument("--stage", choices=STAGES, default="all")
+    parser.add_argument("--folder", type=Path, help="default: runs/STAGE")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--export", type=Path, help="checkpoint folder; default: FOLDER/checkpoint")
     parser.add_argument("--export-only", action="store_true")
     parser.add_argument("--seed", type=int, default=0, help="of weights that start at random")
-    parser.add_argument("--minutes", type=float, default=Schedule().minutes, help="first run only")
-    stage = parser.add_argument_group("stages")
-    stage.add_argument("--hours", type=float, default=2.0)
-    stage.add_argument(
+    parser.add_argument("--hours", type=float, default=2.0)
+    parser.add_argument(
         "--start",
         default=str(demo_folder()),
         help="checkpoint folder, or the folder of a stage; 'nothing' for none",
     )
-    stage.add_argument("--images", type=int, default=4, help="images in a step")
-    stage.add_argument("--questions", type=int, default=8, help="dialogues about an image")
-    stage.add_argument("--clips", type=int, default=2, help="clips in a step on memory")
-    stage.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
-    stage.add_argument("--autocast", choices=["auto", "yes", "no"], default="auto")
-    stage.add_argument("--save-minutes", type=float, default=4.0)
+    parser.add_argument("--images", type=int, default=4, help="images in a step")
+    parser.add_argument("--questions", type=int, default=8, help="dialogues about an image")
+    parser.add_argument("--clips", type=int, default=2, help="clips in a step on memory")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
+    parser.add_argument("--autocast", choices=["auto", "yes", "no"], default="auto")
+    parser.add_argument("--save-minutes", type=float, default=4.0)
     for name in ("rate", "final_share", "clip_share", "tiled", "memory_factor"):
-        stage.add_argument(f"--{name.replace('_', '-')}", type=float)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float)
     for name in ("warm_up", "clip_frames"):
-        stage.add_argument(f"--{name.replace('_', '-')}", type=int)
-    stage.add_argument("--mix", action="append", default=[], metavar="KIND=WEIGHT")
-    stage.add_argument("--loss", action="append", default=[], metavar="LOSS=WEIGHT")
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int)
+    parser.add_argument("--mix", action="append", default=[], metavar="KIND=WEIGHT")
+    parser.add_argument("--loss", action="append", default=[], metavar="LOSS=WEIGHT")
     return parser
 
 
@@ -131,20 +117,6 @@ def _stage(options: argparse.Namespace) -> None:
     if not options.export_only:
         run.train()
     run.export(options.export or folder / "checkpoint")
-
-
-def _first_run(options: argparse.Namespace) -> None:
-    folder = options.folder or Path("runs/demo")
-    tokenizer = build_tokenizer(added=False)
-    config = demo_config(tokenizer.get_vocab_size())
-    network = Sa2VANetwork(Sa2VAConfig.from_dict(config))
-    initialise(network)
-    schedule = replace(Schedule(), minutes=options.minutes)
-    run = Run(network, tokenizer, schedule, folder, torch.device(options.device))
-    if not options.export_only:
-        run.train()
-    save_tokenizer(tokenizer, folder)
-    save_checkpoint(network, config, folder, options.export or folder / "checkpoint")
 
 
 if __name__ == "__main__":

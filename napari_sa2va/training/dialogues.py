@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.model.prompts import segmentation_question
 from napari_sa2va.samples.world.phrases import ABSENT_SHARE, draw_phrase
-from napari_sa2va.training.questions import FOUND, REFUSAL
 
 if TYPE_CHECKING:
     import numpy as np
 
     from napari_sa2va.samples.world.phrases import Form, Phrase
     from napari_sa2va.samples.world.scenes import Scene
+
+FOUND: Final = "Sure, [SEG]."
+REFUSAL: Final = "There is no such cell in this image."
+REGION_QUESTION: Final = "Please describe the region1 in detail."
 
 
 @dataclass(frozen=True, slots=True)

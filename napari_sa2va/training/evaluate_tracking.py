@@ -23,7 +23,8 @@ from napari_sa2va.model.results import TrackedFrame
 from napari_sa2va.samples import demo_folder
 from napari_sa2va.samples.expressions import draw_expression
 from napari_sa2va.samples.scenes import HELD_OUT_SEED, make_clip, render
-from napari_sa2va.training.evaluate import ATTRIBUTE_KINDS, iou
+from napari_sa2va.training.first_figures import ATTRIBUTE_KINDS
+from napari_sa2va.training.overlap import iou
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

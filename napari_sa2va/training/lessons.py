@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari_sa2va.training.captions import CAPTION_QUESTION, caption
-from napari_sa2va.training.dialogues import Dialogue, Turn, ask_to_segment, referring, segmenting
-from napari_sa2va.training.questions import FOUND, REFUSAL, REGION_QUESTION
+from napari_sa2va.model.prompts import CAPTION_QUESTION
+from napari_sa2va.training.captions import caption
+from napari_sa2va.training.dialogues import (
+    FOUND,
+    REFUSAL,
+    REGION_QUESTION,
+    Dialogue,
+    Turn,
+    ask_to_segment,
+    referring,
+    segmenting,
+)
 from napari_sa2va.training.talk import answering, comparing, counting, following_up
 from napari_sa2va.training.wording import unknown_noun
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_sa2va.samples.scenes import COLORS, SHAPES, SIZES
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sa2va.model.config import Sa2VAConfig
-
-_CLASSES: Final = [1 + len(COLORS), len(SIZES), len(SHAPES), 3, 3]
 
 
 def mask_loss(logits: Tensor, ious: Tensor, target: Tensor) -> Tensor:
@@ -80,29 +76,15 @@ class AuxiliaryHeads(nn.Module):
     nothing to follow while it is still blind (a prototype's finding).
     """
 
-    def __init__(self, config: Sa2VAConfig, classes: Sequence[int] = _CLASSES) -> None:
+    def __init__(self, config: Sa2VAConfig, classes: Sequence[int]) -> None:
         super().__init__()
         self.sizes = list(classes)
         width, sam = int(config.language["hidden_size"]), config.sam2.d_model
-        self.token_side = config.token_side
-        self.feature_side = config.sam2.feature_side
         self.token_classes = nn.Linear(width, sum(classes))
         self.feature_classes = nn.Linear(sam, sum(classes))
         self.seg_query, self.seg_key = nn.Linear(width, 64), nn.Linear(width, 64)
         self.prompt_query, self.prompt_key = nn.Linear(width, 64), nn.Linear(width, 64)
         self.bias = nn.Parameter(torch.full((3,), -3.0))
-
-    def classes(self, tokens: Tensor, features: Tensor, maps: Tensor) -> Tensor:
-        """Name the cell under each visual token (b, t, c) and each feature (b, d, s, s)."""
-        loss = self._named(self.token_classes(tokens), maps, self.token_side)
-        flat = features.flatten(2).transpose(1, 2)
-        return loss + self._named(self.feature_classes(flat), maps, self.feature_side)
-
-    def _named(self, scores: Tensor, maps: Tensor, side: int) -> Tensor:
-        # Nearest sampling at the middle of each place.
-        step = maps.shape[-1] / side
-        at = ((torch.arange(side, device=maps.device) + 0.5) * step).long()
-        return self.named(scores, maps[:, :, at][:, :, :, at].flatten(2))
 
     def named(self, scores: Tensor, wanted: Tensor) -> Tensor:
         """Compare scores (b, places, sum of classes) with labels (b, kinds, places)."""

@@ -11,7 +11,7 @@ from napari_sa2va.model.results import TrackedFrame
 from napari_sa2va.samples.scenes import HELD_OUT_SEED
 from napari_sa2va.samples.world.motion import make_clip
 from napari_sa2va.samples.world.phrases import draw_phrase
-from napari_sa2va.training.evaluate import iou
+from napari_sa2va.training.overlap import iou
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_sa2va.model.prompts import CAPTION_QUESTION
 from napari_sa2va.samples.scenes import HELD_OUT_SEED
 from napari_sa2va.samples.world.drawing import render
 from napari_sa2va.samples.world.phrases import FORMS, Form
 from napari_sa2va.samples.world.scenes import make_scene
-from napari_sa2va.training.captions import CAPTION_QUESTION, caption
+from napari_sa2va.training.captions import caption
 from napari_sa2va.training.conversing import Reply, converse
-from napari_sa2va.training.dialogues import referring
-from napari_sa2va.training.evaluate import iou
-from napari_sa2va.training.questions import REGION_QUESTION
+from napari_sa2va.training.dialogues import REGION_QUESTION, referring
+from napari_sa2va.training.overlap import iou
 from napari_sa2va.training.talk import answering, comparing, counting, following_up
 from napari_sa2va.training.wording import NUMBERS
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.training.lessons import KINDS, MIX
+from napari_sa2va.training.schedule import Cosine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,11 +46,10 @@ class Stage:
     clip_frames: int = 4
     memory_factor: float = 2.0
 
-    def rate_at(self, step: int, spent: float) -> float:
-        """Learning rate at a step, when `spent` (0 to 1) of the stage's time is gone."""
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, spent)))
-        decay = self.final_share + (1 - self.final_share) * cosine
-        return self.rate * decay * min(1.0, (step + 1) / max(1, self.warm_up))
+    @property
+    def schedule(self) -> Cosine:
+        """Of the learning rate."""
+        return Cosine(self.rate, self.final_share, self.warm_up)
 
     def is_clip_step(self, step: int) -> bool:
         """Whether this step trains on clips: evenly spread, to the stage's share."""

@@ -1,4 +1,4 @@
-"""Forward passes of training: images with questions and prompts, and clips with memory."""
+"""What the steps on images and on clips are made of: forward passes, and what a step returns."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from napari_sa2va.training.losses import AuxiliaryHeads, mask_loss
-
 if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sa2va.model.network import Sa2VANetwork
-    from napari_sa2va.training.batches import Batch, Sequences
+    from napari_sa2va.training.trees import Sequences
 
 
 @dataclass(slots=True)
@@ -36,29 +34,30 @@ def encode_images(network: Sa2VANetwork, images: Tensor) -> ImageFeatures:
 
 
 def decode_masks(
-    network: Sa2VANetwork,
-    features: ImageFeatures,
-    rows: Tensor,
-    *,
-    language: Tensor | None = None,
-    points: tuple[Tensor, Tensor] | None = None,
-    top: Tensor | None = None,
+    network: Sa2VANetwork, features: ImageFeatures, rows: Tensor, language: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Decode all four masks for prompts about the images `rows`, at the decoder's resolution.
+    """Decode all four masks for language embeddings about the images `rows`.
 
     Returns
     -------
     logits, ious, object_score : Tensor, shape (n, 4, m, m), (n, 4), (n, 1)
     """
     sam2, n = network.sam2, len(rows)
-    if points is None:
-        empty = -torch.ones(n, 1, dtype=torch.int32, device=rows.device)
-        points = (torch.zeros(n, 1, 2, device=rows.device), empty)
+    empty = -torch.ones(n, 1, dtype=torch.int32, device=rows.device)
+    points = (torch.zeros(n, 1, 2, device=rows.device), empty)
     sparse, dense = sam2.sam_prompt_encoder(points=points, boxes=None, masks=None)
-    if language is not None:
-        sparse = torch.cat([sparse, language[:, None]], dim=1)
+    return decode_prompts(
+        network, features, rows, torch.cat([sparse, language[:, None]], dim=1), dense
+    )
+
+
+def decode_prompts(
+    network: Sa2VANetwork, features: ImageFeatures, rows: Tensor, sparse: Tensor, dense: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Decode all four masks for prompts as SAM2's prompt encoder writes them."""
+    sam2 = network.sam2
     logits, ious, _, score = sam2.sam_mask_decoder.predict_masks(
-        image_embeddings=(features.top if top is None else top)[rows],
+        image_embeddings=features.top[rows],
         image_pe=sam2.sam_prompt_encoder.get_dense_pe(),
         sparse_prompt_embeddings=sparse,
         dense_prompt_embeddings=dense,
@@ -111,42 +110,6 @@ class StepResult:
 
     losses: dict[str, Tensor]
     figures: dict[str, float]
-
-
-def image_step(network: Sa2VANetwork, heads: AuxiliaryHeads, batch: Batch) -> StepResult:
-    """Run a batch of single images."""
-    sequences = batch.sequences
-    tokens = network.visual_tokens(batch.tiles)
-    features = encode_images(network, batch.images)
-    states, language_loss = run_language(network, sequences, tokens)
-    plain = features.raw["backbone_fpn"][2]
-    losses = {
-        "language": language_loss,
-        "classes": 0.3 * heads.classes(tokens, plain, batch.classes),
-    }
-    image, place = sequences.prompt_at.unbind(1)
-    trunk = states[:, sequences.image_at]
-    losses["prompt match"] = 2 * heads.prompt_match(
-        states[image, place], trunk[image], batch.prompt_masks
-    )
-    point_logits, point_ious, score = decode_masks(
-        network, features, batch.point_image, points=(batch.points, batch.point_labels)
-    )
-    losses["points"] = 0.5 * mask_loss(point_logits, point_ious, batch.point_masks)
-    losses["presence"] = 0.05 * F.softplus(-score).mean()
-    figures = {"point IoU": chosen_iou(point_logits, point_ious, batch.point_masks)}
-    if len(sequences.seg_at):  # else every object asked for is absent
-        image, place = sequences.seg_at.unbind(1)
-        seg = states[image, place]
-        embeddings = network.text_hidden_fcs(seg)
-        target = batch.seg_masks[:, 0]
-        losses["seg match"] = 2 * heads.seg_match(seg, trunk[image], target)
-        losses["embedding match"] = 2 * heads.embedding_match(embeddings, plain[image], target)
-        logits, ious, score = decode_masks(network, features, image, language=embeddings)
-        losses["mask"] = mask_loss(logits, ious, target)
-        losses["presence"] = losses["presence"] + 0.05 * F.softplus(-score).mean()
-        figures["mask IoU"] = chosen_iou(logits, ious, target)
-    return StepResult(losses, figures)
 
 
 @torch.no_grad()

@@ -1,8 +1,9 @@
 """Dialogues as token trees: turns in the model's chat template, behind one copy of the image.
 
-As in `batches.SequenceBuilder`, but for images of several tiles, several turns in a branch, several
-regions, and several ``[SEG]`` in an answer. The image stands once, in front of the first question,
-as in the official training data; every later turn sees it there.
+All dialogues about an image share one copy of its visual tokens: the sequence is a tree, the image
+its trunk and each dialogue a branch that sees the trunk and itself, with positions counted from
+the trunk's end. Eight questions then cost little more than one. The image stands once, in front of
+the first question, as in the official training data; every later turn sees it there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from napari_sa2va.model.prompts import SEG, image_string, region_string, turn, video_string
-from napari_sa2va.training.batches import Sequences
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -28,8 +28,44 @@ _END: Final = "<|im_end|>\n"
 
 
 @dataclass(slots=True)
+class Sequences:
+    """A batch of question trees; b images, length l, q questions with a mask, r referring ones.
+
+    Attributes
+    ----------
+    ids, branch, positions, labels : Tensor of int64, shape (b, l)
+        Token ids; 0 for the trunk, n for branch n and -1 for padding; rotary positions; ids to
+        predict at each place or -100.
+    image_at : Tensor of int64, shape (n,)
+        Places of the visual tokens, the same in every trunk.
+    region_at : Tensor of int64, shape (n, 2)
+        Rows (image, place) of region tokens, and which visual token goes there in `region_token`.
+    seg_at, prompt_at : Tensor of int64, shape (q, 2), (r, 2)
+        Rows (image, place) where ``[SEG]`` is the input, and of each referring prompt's last token.
+    """
+
+    ids: Tensor
+    image_at: Tensor
+    branch: Tensor
+    positions: Tensor
+    labels: Tensor
+    region_at: Tensor
+    region_token: Tensor
+    seg_at: Tensor
+    prompt_at: Tensor
+
+    def attention(self) -> Tensor:
+        """Boolean mask of shape (b, 1, l, l): True where a place may look."""
+        length = self.ids.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=self.ids.device).tril()
+        same = self.branch[:, :, None] == self.branch[:, None, :]
+        trunk = (self.branch == 0)[:, None, :]
+        return (causal & (same | trunk))[:, None]
+
+
+@dataclass(slots=True)
 class Tree:
-    """The dialogues about one image; see `batches.Sequences` for the fields."""
+    """The dialogues about one image; see `Sequences` for the fields."""
 
     ids: list[int]
     branch: list[int]
@@ -61,7 +97,8 @@ class TreeBuilder:
         image = image_string(tiles, count) if frames == 1 else video_string(frames, count)
         # The user's turn up to and including the image; the question closes it.
         self.opening, self.closing = turn(f"{image}\0").split("\0")
-        self.trunk = self._encode(self.opening)
+        # Some tokenizers put a sign in front of a text: here alone, as at inference.
+        self.trunk = list(tokenizer.encode(self.opening).ids)
         context, seg = (tokenizer.token_to_id(token) for token in ("<IMG_CONTEXT>", SEG))
         assert context is not None
         assert seg is not None

@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from napari_sa2va.samples.expressions import SYNONYMS
-from napari_sa2va.samples.scenes import COLORS, SHAPES, SIZES
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,6 +34,10 @@ SPECIAL_TOKENS: Final = (
     "<vp>",
     "</vp>",
 )
+_ANYWHERE: Final = """
+big blue cell cells circular cyan elongated green large long magenta nuclei nucleus object objects
+red ring round small tiny yellow
+""".split()
 _AFTER_A_SPACE: Final = """
 Please a all an and are at bottom bottommost can cells cell color colors count contents
 corresponding describe detail difference each every find for has have here how image in
@@ -70,13 +71,11 @@ def build_tokenizer(added: bool = True) -> Tokenizer:
         With the words of the richer world, whose ids come last, so that all others are those of
         the first demo checkpoint (which is without them).
     """
-    words = {*COLORS, *SIZES, *SHAPES, *(s for group in SYNONYMS.values() for s in group)}
-    words = {piece for word in words for piece in word.split("-")} - {"shaped"}
     vocabulary: dict[str, int] = {}
     for symbol in sorted(pre_tokenizers.ByteLevel.alphabet()):
         vocabulary[symbol] = len(vocabulary)
-    spaced = [f"Ġ{word}" for word in sorted({*words, *_AFTER_A_SPACE})]
-    for token in [*spaced, *sorted({*words, *_AT_THE_START})]:
+    spaced = [f"Ġ{word}" for word in sorted({*_ANYWHERE, *_AFTER_A_SPACE})]
+    for token in [*spaced, *sorted({*_ANYWHERE, *_AT_THE_START})]:
         vocabulary.setdefault(token, len(vocabulary))
     if added:
         # Special tokens keep their ids where the vocabulary itself has them; else they would move

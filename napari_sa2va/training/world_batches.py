@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from napari_sa2va.samples.scenes import HELD_OUT_SEED
 from napari_sa2va.samples.world.cells import VALUES
 from napari_sa2va.samples.world.drawing import render
 from napari_sa2va.samples.world.scenes import Scene, draw_size, make_scene
+from napari_sa2va.training.image_batch import CLICKED, ImageBatch, soft, union
 from napari_sa2va.training.lessons import MIX, draw_dialogues
 from napari_sa2va.training.trees import TreeBuilder
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sa2va.model.config import Sa2VAConfig
-    from napari_sa2va.training.batches import Sequences
     from napari_sa2va.training.dialogues import Dialogue
 
 CLASSES: Final = (1 + len(VALUES["color"]), *(len(VALUES[n]) for n in ("size", "texture", "shape")))
@@ -35,58 +34,13 @@ CLASSES: Final = (1 + len(VALUES["color"]), *(len(VALUES[n]) for n in ("size", "
 
 ALL_CLASSES: Final = (*CLASSES, 3, 3)
 MASK_SIDE: Final = 64
-"""Of soft masks: SAM2's low resolution for an input of 256."""
+"""Of soft masks: SAM2's low resolution for an input of 256, as the demo has it."""
 
 FINE_SIDE: Final = 256
-CLICKED: Final = 2
-"""Cells of an image that are found by points, a box or paint."""
-
 _IGNORE: Final = -100
 
 
-@dataclass(slots=True)
-class WorldBatch:
-    """Images with dialogues, all of as many tiles; masks are of the image squeezed into a square.
-
-    Attributes
-    ----------
-    tiles : Tensor, shape (b · tiles, 3, tile, tile)
-    images : Tensor, shape (b, 3, s, s)
-    seg_masks : Tensor, shape (q, m, m)
-        What each ``[SEG]`` means; zero where there is no such thing.
-    prompt_masks : Tensor, shape (r, m, m)
-        What each question is about, zero where that is absent.
-    clicked_image : Tensor of int64, shape (p,)
-    clicked_masks : Tensor, shape (p, m, m)
-        Cells to be found by clicks, and the images they are in.
-    token_classes, feature_classes : Tensor of int64, shape (b, kinds, places)
-        Labels (`ALL_CLASSES`) under each visual token and SAM2 feature; -100: ignore.
-    """
-
-    sequences: Sequences
-    tiles: Tensor
-    images: Tensor
-    seg_masks: Tensor
-    prompt_masks: Tensor
-    clicked_image: Tensor
-    clicked_masks: Tensor
-    token_classes: Tensor
-    feature_classes: Tensor
-
-    def to(self, device: torch.device) -> WorldBatch:
-        """Move all tensors."""
-        return WorldBatch(**{f.name: moved(getattr(self, f.name), device) for f in fields(self)})
-
-
-def moved(value: Any, device: torch.device) -> Any:
-    """Move a tensor, or the tensors of a dataclass, to a device."""
-    if isinstance(value, torch.Tensor):
-        return value.to(device, non_blocking=True)
-    parts = {f.name: moved(getattr(value, f.name), device) for f in fields(value)}
-    return type(value)(**parts)
-
-
-class WorldBatches(IterableDataset[WorldBatch]):
+class WorldBatches(IterableDataset[ImageBatch]):
     """Endless batches of scenes, from seeds that evaluation never sees.
 
     Parameters
@@ -112,7 +66,7 @@ class WorldBatches(IterableDataset[WorldBatch]):
         self.size, self.questions, self.mix, self.tiled = size, questions, mix, tiled
         self._builders: dict[int, TreeBuilder] = {}
 
-    def __iter__(self) -> Iterator[WorldBatch]:
+    def __iter__(self) -> Iterator[ImageBatch]:
         info = torch.utils.data.get_worker_info()
         number, step = (0, 1) if info is None else (info.id, info.num_workers)
         while True:
@@ -127,7 +81,7 @@ class WorldBatches(IterableDataset[WorldBatch]):
             self._builders[tiles] = TreeBuilder(self.tokenizer, self.config, tiles)
         return self._builders[tiles]
 
-    def make(self, seeds: range) -> WorldBatch:
+    def make(self, seeds: range) -> ImageBatch:
         """Make the batch of these seeds."""
         rng = np.random.default_rng([seeds[0], 21])
         sizes = self._sizes(rng, len(seeds))
@@ -138,7 +92,7 @@ class WorldBatches(IterableDataset[WorldBatch]):
             parts.append(part)
         joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         builder = self.builder(len(joined["tiles"]) // len(seeds))
-        return WorldBatch(sequences=builder.batch(trees), **joined)
+        return ImageBatch(sequences=builder.batch(trees), **joined)
 
     def _sizes(self, rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
         """Draw sizes of images that all have the same grid of tiles."""
@@ -159,7 +113,7 @@ class WorldBatches(IterableDataset[WorldBatch]):
         pixels = render(scene)
         tiles = image_tiles(pixels, self.config)
         fine = scene.masks((FINE_SIDE, FINE_SIDE))
-        masks = soft(fine)
+        masks = soft(fine, MASK_SIDE)
         dialogues = draw_dialogues(scene, rng, self.questions, self.mix)
         pointed = [regions_of(d, fine, self.config.token_side) for d in dialogues]
         turns = [turn for dialogue in dialogues for turn in dialogue.turns]
@@ -179,20 +133,6 @@ class WorldBatches(IterableDataset[WorldBatch]):
             "feature_classes": _sampled(labels, self.config.sam2.feature_side)[None],
         }
         return self.builder(len(tiles)).tree(dialogues, pointed), part
-
-
-def soft(fine: NDArray[np.bool_]) -> Tensor:
-    """Average masks over blocks, to shape (cells, m, m)."""
-    factor = FINE_SIDE // MASK_SIDE
-    blocks = fine.reshape(len(fine), MASK_SIDE, factor, MASK_SIDE, factor)
-    return torch.from_numpy(blocks.mean(axis=(2, 4), dtype=np.float32))
-
-
-def union(masks: Tensor, targets: list[tuple[int, ...]]) -> Tensor:
-    """Join the masks of each group of cells; zero for none."""
-    side = masks.shape[-1]
-    joined = [masks[list(cells)].amax(0) if cells else torch.zeros(side, side) for cells in targets]
-    return torch.stack(joined) if joined else torch.zeros(0, side, side)
 
 
 def regions_of(dialogue: Dialogue, fine: NDArray[np.bool_], side: int) -> list[list[int]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -12,12 +12,13 @@ from torch.utils.data import IterableDataset
 from napari_sa2va.model.preprocess import frame_tile, sam2_image
 from napari_sa2va.samples.scenes import HELD_OUT_SEED
 from napari_sa2va.samples.world.motion import Clip, make_clip, make_z_stack
-from napari_sa2va.training.clips import MemoryBank, clip_features, from_language, from_masks
+from napari_sa2va.training.image_batch import moved, soft
 from napari_sa2va.training.lessons import KINDS
-from napari_sa2va.training.losses import AuxiliaryHeads, present_mask_loss
+from napari_sa2va.training.losses import present_mask_loss
+from napari_sa2va.training.memory import MemoryBank, clip_features, from_language, from_masks
 from napari_sa2va.training.steps import StepResult, chosen_iou, run_language
 from napari_sa2va.training.trees import TreeBuilder
-from napari_sa2va.training.world_batches import FINE_SIDE, moved, soft
+from napari_sa2va.training.world_batches import FINE_SIDE, MASK_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from napari_sa2va.model.config import Sa2VAConfig
     from napari_sa2va.model.network import Sa2VANetwork
     from napari_sa2va.model.sam2_network import HeadsOutput
-    from napari_sa2va.training.batches import Sequences
-    from napari_sa2va.training.clips import ClipFeatures
+    from napari_sa2va.samples.world.scenes import Scene
     from napari_sa2va.training.dialogues import Dialogue
+    from napari_sa2va.training.memory import ClipFeatures
+    from napari_sa2va.training.trees import Sequences
     from napari_sa2va.training.weights import LossWeights
 
 LOOKED_AT: Final = 5
@@ -66,9 +68,7 @@ class ClipBatch:
 
     def to(self, device: torch.device) -> ClipBatch:
         """Move all tensors."""
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        there = {n: value for n, value in values.items() if value is not None}
-        return replace(self, **{n: moved(value, device) for n, value in there.items()})
+        return ClipBatch(**{f.name: moved(getattr(self, f.name), device) for f in fields(self)})
 
 
 class ClipBatches(IterableDataset[ClipBatch]):
@@ -184,19 +184,20 @@ def _part(clip: Clip, frames: int, rng: np.random.Generator) -> tuple[Tensor, in
         meeting = int(np.argmin([np.hypot(a.x - b.x, a.y - b.y) for a, b in pairs]))
         starts.insert(0, int(np.clip(meeting - frames // 2, 0, len(clip.scenes) - frames)))
     for first in starts:
-        opening = soft(clip.scenes[first].masks((FINE_SIDE, FINE_SIDE)))
+        opening = _soft_masks(clip.scenes[first])
         if bool((opening.flatten(1).amax(1) > 0.5).any()):
             break
-    rest = [
-        soft(scene.masks((FINE_SIDE, FINE_SIDE)))
-        for scene in clip.scenes[first + 1 : first + frames]
-    ]
+    rest = [_soft_masks(scene) for scene in clip.scenes[first + 1 : first + frames]]
     return torch.stack([opening, *rest]), first
+
+
+def _soft_masks(scene: Scene) -> Tensor:
+    return soft(scene.masks((FINE_SIDE, FINE_SIDE)), MASK_SIDE)
 
 
 @dataclass(slots=True)
 class RowFeatures:
-    """SAM2's features of several clips, a row for each object; see `clips.ClipFeatures`."""
+    """SAM2's features of several clips, a row for each object; see `memory.ClipFeatures`."""
 
     whole: ClipFeatures
     frames: int
@@ -219,9 +220,7 @@ class RowFeatures:
         return feats, positions, maps
 
 
-def clip_batch_step(
-    network: Sa2VANetwork, heads: AuxiliaryHeads, batch: ClipBatch, weights: LossWeights
-) -> StepResult:
+def clip_batch_step(network: Sa2VANetwork, batch: ClipBatch, weights: LossWeights) -> StepResult:
     """Run clips; both vision encoders stay as the image steps left them (no gradient)."""
     with torch.no_grad():
         whole = clip_features(network.sam2, batch.images)

@@ -1,6 +1,6 @@
 """The checkpoint in the box does what the README says of it, on scenes that it never saw.
 
-Bounds are far below its figures over 200 scenes (``… napari_sa2va.training.evaluate --first``):
+Bounds are far below its figures over 200 scenes (``… napari_sa2va.training.first_figures``):
 they catch a broken checkpoint or broken inference, not a percent.
 """
 
@@ -16,12 +16,12 @@ from napari_sa2va.model.prompts import segmentation_question
 from napari_sa2va.samples import SAMPLE_EXPRESSIONS, SAMPLE_SEED, demo_folder, sample_image
 from napari_sa2va.samples.expressions import Form, phrase
 from napari_sa2va.samples.scenes import make_scene
-from napari_sa2va.training.evaluate import (
-    iou,
+from napari_sa2va.training.first_figures import (
     referring_figures,
     region_figures,
     tracking_figure,
 )
+from napari_sa2va.training.overlap import iou
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

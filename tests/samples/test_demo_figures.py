@@ -6,7 +6,7 @@ import pytest
 
 from napari_sa2va.model import Sa2VA
 from napari_sa2va.samples import demo_folder
-from napari_sa2va.training.evaluate import referring_figures, region_figures, tracking_figure
+from napari_sa2va.training.first_figures import referring_figures, region_figures, tracking_figure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

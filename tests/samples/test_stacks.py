@@ -13,7 +13,7 @@ from napari_sa2va.model import Sa2VA
 from napari_sa2va.model.prompts import segmentation_question
 from napari_sa2va.samples.scenes import COLORS, HELD_OUT_SEED, coverage, render
 from napari_sa2va.samples.stacks import make_z_stack, render_all
-from napari_sa2va.training.evaluate import iou
+from napari_sa2va.training.overlap import iou
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from napari_sa2va.model.tokenizer import Tokenizer
 from napari_sa2va.samples.world.phrases import ABSENT_SHARE, draw_phrase
 from napari_sa2va.samples.world.scenes import make_scene
 from napari_sa2va.training.captions import caption
+from napari_sa2va.training.dialogues import REFUSAL
 from napari_sa2va.training.lessons import KINDS, MIX, draw_dialogues
-from napari_sa2va.training.questions import REFUSAL
 from napari_sa2va.training.vocabulary import build_tokenizer, save_tokenizer
 from napari_sa2va.training.wording import NUMBERS
 

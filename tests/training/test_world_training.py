@@ -14,20 +14,20 @@ from napari_sa2va.model import Sa2VA
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.prompts import first_question, image_string, region_string, turn
 from napari_sa2va.samples import SAMPLE_EXPRESSIONS, demo_folder, sample_image
-from napari_sa2va.training import stage_run
+from napari_sa2va.training import loop, stage_run
 from napari_sa2va.training.demo import main
 from napari_sa2va.training.demo_config import demo_config
-from napari_sa2va.training.dialogues import Dialogue, Turn
+from napari_sa2va.training.dialogues import FOUND, REFUSAL, Dialogue, Turn
 from napari_sa2va.training.growing import MAX_TILES, start_from
+from napari_sa2va.training.image_step import image_step
 from napari_sa2va.training.losses import AuxiliaryHeads, present_mask_loss
-from napari_sa2va.training.questions import FOUND, REFUSAL
 from napari_sa2va.training.stages import STAGES
+from napari_sa2va.training.steps import run_language
 from napari_sa2va.training.trees import TreeBuilder
 from napari_sa2va.training.vocabulary import build_tokenizer
 from napari_sa2va.training.weights import LossWeights
 from napari_sa2va.training.world_batches import ALL_CLASSES, WorldBatches
 from napari_sa2va.training.world_clips import LOOKED_AT, ClipBatches, clip_batch_step
-from napari_sa2va.training.world_steps import world_step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +86,19 @@ def test_every_branch_is_the_prompt_that_inference_builds(tiles: int) -> None:
     assert tree.region_token == [offset + 3, offset + 4, offset + 7]
     newline = _TOKENIZER.encode("assistant\n").ids[-1]
     assert [tree.ids[place] for place in tree.prompt_at] == [newline] * 3
+
+
+def test_branches_do_not_see_each_other(start: Start) -> None:
+    """A question among others gets the states that it gets alone."""
+    builder = TreeBuilder(_TOKENIZER, start.network.config)
+    width = start.network.config.width
+    tokens = torch.randn(1, start.network.config.tokens_per_tile, width)
+    together = builder.batch([builder.tree(_DIALOGUES, _REGIONS)])
+    alone = builder.batch([builder.tree(_DIALOGUES[2:3], _REGIONS[2:3])])
+    with torch.inference_mode():
+        many, _ = run_language(start.network, together, tokens)
+        one, _ = run_language(start.network, alone, tokens)
+    torch.testing.assert_close(many[together.branch == 3], one[alone.branch == 1])
 
 
 def test_batches_of_tiles_fit_their_images() -> None:
@@ -151,7 +164,7 @@ def test_steps_on_one_batch_lower_its_loss(start: Start) -> None:
     parameters = [*start.network.parameters(), *heads.parameters()]
     optimizer, totals = torch.optim.AdamW(parameters, lr=5e-4), []
     for _ in range(4):
-        result = world_step(start.network, heads, batch, weights)
+        result = image_step(start.network, heads, batch, weights)
         assert {"language", "clicks", "presence", "mask", "classes"} <= result.losses.keys()
         total = torch.stack(list(result.losses.values())).sum()
         totals.append(float(total.detach()))
@@ -176,8 +189,7 @@ def test_a_clip_teaches_memory_but_not_the_encoders(words: bool, start: Start) -
         assert batch.cells.shape[:2] == (2, 6)
         assert batch.cells[0].flatten(1).amax(1).min() > 0.5
     start.network.zero_grad(set_to_none=True)
-    heads = AuxiliaryHeads(start.network.config, ALL_CLASSES)
-    result = clip_batch_step(start.network, heads, batch, LossWeights())
+    result = clip_batch_step(start.network, batch, LossWeights())
     torch.autograd.backward(torch.stack(list(result.losses.values())).sum())
     taught = {name for name, p in start.network.named_parameters() if p.grad is not None}
     for part in ("memory_attention", "memory_encoder", "sam_mask_decoder"):
@@ -194,8 +206,8 @@ def test_steps_run_in_bfloat16_as_on_a_gpu(start: Start) -> None:
     images = WorldBatches(start.tokenizer, start.network.config, 0, size=1, questions=2, tiled=0)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         results = [
-            clip_batch_step(start.network, heads, clips.make(8), LossWeights()),
-            world_step(start.network, heads, images.make(range(1)), LossWeights()),
+            clip_batch_step(start.network, clips.make(8), LossWeights()),
+            image_step(start.network, heads, images.make(range(1)), LossWeights()),
         ]
     assert all(bool(loss.isfinite()) for one in results for loss in one.losses.values())
 
@@ -217,7 +229,7 @@ def test_clip_steps_come_in_their_share() -> None:
     for stage in STAGES.values():
         steps = [stage.is_clip_step(step) for step in range(400)]
         assert np.mean(steps) == pytest.approx(stage.clip_share, abs=0.01)
-        assert stage.rate_at(10**6, 1.0) == pytest.approx(stage.rate * stage.final_share)
+        assert stage.schedule.rate_at(10**6, 1.0) == pytest.approx(stage.rate * stage.final_share)
     assert STAGES["look"].with_mix(["count=0.5"]).mix["count"] == 0.5
     with pytest.raises(InvalidInput, match="no kind 'counts'"):
         STAGES["look"].with_mix(["counts=0.5"])
@@ -229,7 +241,7 @@ def test_clip_steps_come_in_their_share() -> None:
 def test_the_command_trains_saves_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage_run, "_LOG_EVERY", 1)
+    monkeypatch.setattr(loop, "_LOG_EVERY", 1)
     monkeypatch.setattr("napari_sa2va.training.demo.signal.signal", lambda *_: None)
     small = ["--images", "1", "--questions", "2", "--clips", "1", "--workers", "0"]
     small += ["--device", "cpu", "--threads", "1", "--clip-share", "0.5", "--tiled", "0"]

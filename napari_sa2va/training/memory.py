@@ -1,32 +1,18 @@
-"""Training on clips: the five-frame prompt, and SAM2's memory.
-
-Both vision encoders stay as the image steps left them (no gradient): what is new here is a trunk
-of five frames for the language model, and everything behind SAM2's image features.
-"""
+"""SAM2's memory in training: features of clips, and what is remembered of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
 import torch.nn.functional as F
 
 from napari_sa2va.model.sam2_network import HeadsOutput
-from napari_sa2va.training.losses import mask_loss
-from napari_sa2va.training.steps import StepResult, chosen_iou, run_language
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_sa2va.model.network import Sa2VANetwork
     from napari_sa2va.model.sam2_network import GroundingSam2
-    from napari_sa2va.training.batches import Batch
-    from napari_sa2va.training.losses import AuxiliaryHeads
-
-_TRACKED_FRAMES = 5
-_MASK_PROMPTED = 0.6
-"""Share of clips whose first frame is conditioned by true masks, else by language."""
 
 
 class FrameRows(Protocol):
@@ -119,52 +105,6 @@ def from_masks(sam2: GroundingSam2, features: FrameRows, index: int, masks: Tens
     # Sa2VA-i encodes memory from the low-resolution mask brought back up.
     high = F.interpolate(output.low_res_masks, size=(side, side), mode="bilinear")
     return output._replace(high_res_masks=high)
-
-
-def clip_step(network: Sa2VANetwork, heads: AuxiliaryHeads, batch: Batch) -> StepResult:
-    """Run one clip: its questions over five frames, and its cells through memory."""
-    sam2, sequences = network.sam2, batch.sequences
-    with torch.no_grad():
-        tokens = network.visual_tokens(batch.tiles).flatten(0, 1)[None]
-        features = clip_features(sam2, batch.images)
-    states, language_loss = run_language(network, sequences, tokens)
-    losses, figures = {"language": language_loss}, {}
-    frames = len(batch.images)
-    looked = len(batch.tiles)
-    bank = MemoryBank(sam2, features, frames)
-    image, place = sequences.seg_at.unbind(1)
-    embeddings = network.text_hidden_fcs(states[image, place])
-    true_masks = bool(torch.rand(()) < _MASK_PROMPTED) or not len(embeddings)
-    if len(embeddings):
-        chosen = torch.randperm(looked)[:2].tolist() if true_masks else range(looked)
-        outputs = {f: from_language(sam2, features, f, embeddings) for f in chosen}
-        losses["mask"] = torch.stack(
-            [
-                mask_loss(o.low_res_multimasks, o.ious, batch.seg_masks[:, f])
-                for f, o in outputs.items()
-            ]
-        ).mean()
-    if true_masks:
-        targets, first = batch.cells[0], 1
-        bank.remember(0, from_masks(sam2, features, 0, targets[0]), conditioning=True)
-    else:
-        targets, first = batch.seg_masks.transpose(0, 1), looked
-        for index, output in outputs.items():
-            bank.remember(index, output, conditioning=True)
-    tracked = []
-    for index in range(first, min(frames, first + _TRACKED_FRAMES)):
-        output = bank.track(index, targets.shape[1])
-        bank.remember(index, output, conditioning=False)
-        tracked.append(mask_loss(output.low_res_multimasks, output.ious, targets[index]))
-    losses["track"] = torch.stack(tracked).mean()
-    losses["presence"] = 0.05 * F.softplus(-output.object_score_logits).mean()
-    name = "IoU from masks" if true_masks else "IoU from words"
-    figures[name] = chosen_iou(
-        F.pad(output.low_res_multimasks, (0, 0, 0, 0, 1, 0)),
-        F.pad(output.ious, (1, 0)),
-        targets[index],
-    )
-    return StepResult(losses, figures)
 
 
 def from_language(

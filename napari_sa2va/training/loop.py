@@ -1,0 +1,178 @@
+"""The loop of a run: steps until its time is spent, a state to resume from, a log for curves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch.utils.data import DataLoader
+
+from napari_sa2va.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from torch import nn
+
+    from napari_sa2va.training.schedule import Cosine
+    from napari_sa2va.training.steps import StepResult
+
+_log = logging.getLogger(__name__)
+
+LOG: Final = "log.jsonl"
+STATE: Final = "state.pt"
+_LOG_EVERY: Final = 20
+
+
+@dataclass
+class Loop:
+    """Steps of a run in a folder, resumed when the folder holds a state.
+
+    Parameters
+    ----------
+    network, heads : Module
+        Saved with the state: of a network that is trained in parts, those parts alone.
+    optimizer : AdamW
+        See `optimizer.make_optimizer`.
+    minutes : float
+        Of the whole run on the wall clock, interruptions not counted.
+    folder : Path
+        Gets ``state.pt`` (weights, optimiser, clock) and ``log.jsonl``.
+    export : callable
+        Writes the checkpoint; called after each save of the state.
+    autocast : bool
+        Compute in bfloat16 where torch holds it safe.
+    save_minutes : float
+        From one save to the next.
+    """
+
+    network: nn.Module
+    heads: nn.Module
+    optimizer: torch.optim.AdamW
+    schedule: Cosine
+    minutes: float
+    folder: Path
+    device: torch.device
+    export: Callable[[], None]
+    autocast: bool = False
+    save_minutes: float = 4.0
+    step: int = 0
+    seconds: float = 0.0
+    skipped: int = 0
+    _sums: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        self._whole = all(p.requires_grad for p in self.network.parameters())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if (self.folder / STATE).exists():
+            self._load()
+
+    @property
+    def spent(self) -> float:
+        """Share of the run's time that is spent."""
+        return self.seconds / (60 * self.minutes)
+
+    def train(self, losses: Callable[[int], tuple[str, StepResult]]) -> None:
+        """Train until the time is spent; an interruption saves first.
+
+        Parameters
+        ----------
+        losses : callable
+            Runs the step of a number forward; returns a prefix for its names in the log, and its
+            losses, weighted.
+        """
+        saved = started = time.monotonic()
+        before = self.seconds
+        try:
+            while self.spent < 1:
+                self._one(losses)
+                self.seconds = before + time.monotonic() - started
+                if time.monotonic() - saved > 60 * self.save_minutes:
+                    self.save()
+                    saved = time.monotonic()
+        finally:
+            self.save()
+
+    def _one(self, losses: Callable[[int], tuple[str, StepResult]]) -> None:
+        rate = self.schedule.rate_at(self.step, self.spent)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        cast = torch.autocast(self.device.type, torch.bfloat16)
+        with cast if self.autocast else contextlib.nullcontext():
+            prefix, result = losses(self.step)
+        total = torch.stack([loss.float() for loss in result.losses.values()]).sum()
+        self.step += 1
+        if not bool(total.isfinite()):
+            self.skipped += 1
+            _log.warning("Step %d has no finite loss and is left out.", self.step)
+            return
+        torch.autograd.backward(total)
+        parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._note(prefix, result)
+
+    def save(self) -> None:
+        """Write the state and the checkpoint; a broken write leaves the older ones."""
+        state = {
+            "network": self._weights(),
+            "heads": self.heads.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        partial = (self.folder / STATE).with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, self.folder / STATE)
+        self.export()
+
+    def _weights(self) -> dict[str, Any]:
+        if self._whole:
+            return self.network.state_dict()
+        return {n: p.detach() for n, p in self.network.named_parameters() if p.requires_grad}
+
+    def _load(self) -> None:
+        path = self.folder / STATE
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        wrong = self._weights().keys() ^ state["network"].keys()
+        if wrong:
+            raise CheckpointError(
+                f"{path} is of another run: it trains other weights, such as {min(wrong)}. Start "
+                "with the options of that run, or in another folder."
+            )
+        self.network.load_state_dict(state["network"], strict=self._whole)
+        self.heads.load_state_dict(state["heads"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        _log.info("Resumed at step %d, %.1f minutes in.", self.step, self.seconds / 60)
+
+    def _note(self, prefix: str, result: StepResult) -> None:
+        losses = {name: float(value.detach()) for name, value in result.losses.items()}
+        for name, value in {**losses, **result.figures}.items():
+            self._sums[prefix + name].append(value)
+        if self.step % _LOG_EVERY:
+            return
+        means = {name: sum(values) / len(values) for name, values in self._sums.items()}
+        self._sums.clear()
+        rate = self.optimizer.param_groups[0]["lr"]
+        row = {"step": self.step, "minutes": self.seconds / 60, "rate": rate, **means}
+        row = {name: float(f"{value:.5g}") for name, value in row.items()}
+        with (self.folder / LOG).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")
+        _log.info("%s", json.dumps(row))
+
+
+def endless(batches: Any, workers: int) -> Iterator[Any]:
+    """Draw batches, in processes of their own if there are workers."""
+    ahead = 4 if workers else None
+    loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=ahead)
+    return iter(loader)
