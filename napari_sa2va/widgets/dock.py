@@ -31,13 +31,15 @@ from napari_sa2va.widgets.message_bar import MessageBar
 from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.model_panel import ModelPanel
 from napari_sa2va.widgets.objects_panel import ObjectsPanel
+from napari_sa2va.widgets.offers import Offers
 from napari_sa2va.widgets.options_panel import OptionsPanel
 from napari_sa2va.widgets.regions_part import RegionsPart
 from napari_sa2va.widgets.section import Section
 from napari_sa2va.widgets.session_row import SessionRow
 from napari_sa2va.widgets.source_panel import SourcePanel
 from napari_sa2va.widgets.spare_time import SpareTime
-from napari_sa2va.widgets.stack_panel import StackPanel, cost
+from napari_sa2va.widgets.stack_panel import StackPanel
+from napari_sa2va.widgets.stack_texts import cost
 from napari_sa2va.widgets.threshold_row import ThresholdRow
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class Sa2VAWidget(QWidget):
             self.controller.conversation, shortcuts.key("run"), shortcuts.key("cancel")
         )
         self.stack = StackPanel()
+        self.offers = Offers(self.model, self.ask, self.stack)
         self.messages = MessageBar()
         self.objects = ObjectsPanel(self._viewer)
         self.threshold = ThresholdRow()
@@ -132,6 +135,7 @@ class Sa2VAWidget(QWidget):
         column.setSpacing(6)
         column.addWidget(source)
         column.addWidget(ask, stretch=3)
+        column.addWidget(self.offers)
         column.addWidget(stack)
         column.addWidget(self.messages)
         column.addWidget(objects, stretch=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import Signal
@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sa2va.errors import Cancelled, Sa2VAError
+from napari_sa2va.widgets.model_jobs import get, look
 from napari_sa2va.widgets.model_table import ModelTable
 from napari_sa2va.zoo.fit import gib
 
@@ -53,6 +54,7 @@ class ModelManager(QDialog):
         self.setWindowTitle("Sa2VA models")
         self.device = device
         self._fetching = ""
+        self._wanted = ""
         self._stop = threading.Event()
         self.table = ModelTable()
         self.about = QLabel("Looking at this machine …")
@@ -108,7 +110,7 @@ class ModelManager(QDialog):
     def refresh(self) -> None:
         """Look at this machine anew, in a worker: disks are slow, and so is torch's import."""
         create_worker(
-            _look,
+            look,
             self.device,
             _connect={"returned": self._on_looked, "errored": self._on_not_looked},
         )
@@ -120,6 +122,7 @@ class ModelManager(QDialog):
         dtype = next((model.dtype for model in models if model.dtype), "")
         self.about.setText(f"Memory on {device.name} ({device.description}{memory}), in {dtype}.")
         self._show_buttons()
+        self._fetch_wanted()
 
     def _show_buttons(self) -> None:
         model, busy = self.table.current, bool(self._fetching)
@@ -145,6 +148,19 @@ class ModelManager(QDialog):
 
     # --- downloads
 
+    def get(self, name: str) -> None:
+        """Fetch a model of the list, as a click on its row and on Download does."""
+        self._wanted = name
+        self._fetch_wanted()
+
+    def _fetch_wanted(self) -> None:
+        """Begin with what `get` asked for, as soon as the list is there."""
+        if self._wanted and self.table.models:
+            self.table.select(self._wanted)
+            self._wanted = ""
+            if self.fetch.isEnabled():
+                self._fetch()
+
     def _fetch(self) -> None:
         model = self.table.current
         if model is None or self._fetching:
@@ -156,7 +172,7 @@ class ModelManager(QDialog):
         self.state.setText(f"{model.name}: asking the Hub")
         self._show_buttons()
         create_worker(
-            _get,
+            get,
             model.name,
             self._told,
             self._stop,
@@ -255,31 +271,6 @@ class ModelManager(QDialog):
 
     def _on_not_looked(self, error: Exception) -> None:
         self.about.setText(str(error) or repr(error))
-
-
-def _look(device: str) -> tuple[tuple[Model, ...], Device]:
-    from napari_sa2va.engine.imports import uncollected
-    from napari_sa2va.model.linker import load_torch_libraries
-
-    with uncollected():
-        load_torch_libraries()  # beside an open canvas torch must not come in another way
-        from napari_sa2va.zoo.machine import device_named
-        from napari_sa2va.zoo.shelf import models
-
-        place = device_named(device)
-    return models(place), place
-
-
-def _get(name: str, told: Any, stop: threading.Event) -> None:
-    from napari_sa2va.zoo.manager import get_model
-
-    def tell(state: DownloadState) -> None:
-        try:
-            told.emit(state)
-        except RuntimeError:  # the window is gone, and with it who wanted this
-            stop.set()
-
-    get_model(name, tell, stop.is_set)
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -21,13 +21,15 @@ from qtpy.QtWidgets import (
 from napari_sa2va.engine import ModelChoice
 from napari_sa2va.widgets.memory import setting, store_setting
 from napari_sa2va.widgets.model_manager import ModelManager
-from napari_sa2va.zoo import CATALOGUE, DEMO, find, is_here
+from napari_sa2va.zoo import CATALOGUE, DEMO, find
+from napari_sa2va.zoo.abilities import Known, capabilities_of, look_up
 from napari_sa2va.zoo.library import load as load_library
 
 if TYPE_CHECKING:
     from napari_sa2va.engine import ModelReady, Runner
 
 DEVICES: Final = ("auto", "cpu", "cuda", "mps")
+_SOUGHT: Final = " · looking for it"
 DTYPES: Final = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -42,6 +44,8 @@ class ModelPanel(QWidget):
 
     changed = Signal()
     """Another model, device or precision was chosen."""
+    known_changed = Signal()
+    """More is known of the chosen model, or another one was chosen."""
 
     def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -75,6 +79,7 @@ class ModelPanel(QWidget):
         self.clear.setToolTip("Free what was computed from images already looked at")
         self._lay_out()
         self._last_choice = self.choice
+        self.known = _at_first(self.name)
         self._connect()
         self.refresh()
 
@@ -161,18 +166,23 @@ class ModelPanel(QWidget):
                 row = self.model.count() - 1
                 self.model.setItemData(row, where, Qt.ItemDataRole.ToolTipRole)
 
-    def open_manager(self) -> None:
+    def open_manager(self) -> ModelManager:
         """Show the window with all models; there is one of it."""
         if self.manager is None:
             self.manager = ModelManager(self.device.currentText(), self)
             self.manager.chosen.connect(self._on_managed)
             self.manager.changed.connect(self._list_added)
-            self.manager.changed.connect(self.refresh)
+            self.manager.changed.connect(self._on_models_changed)
         elif self.manager.device != self.device.currentText():
             self.manager.device = self.device.currentText()
             self.manager.refresh()
         self.manager.show()
         self.manager.raise_()
+        return self.manager
+
+    def _on_models_changed(self) -> None:
+        self.refresh()
+        self._look_up_if_due()
 
     def _on_managed(self, name: str) -> None:
         self.name = name
@@ -185,7 +195,11 @@ class ModelPanel(QWidget):
     def _on_chosen(self) -> None:
         if self.choice != self._last_choice:
             self._last_choice = self.choice
+            if self.known.name != self.name:
+                self.known = _at_first(self.name)
+                self.known_changed.emit()
             self.refresh()
+            self._look_up_if_due()
             self.changed.emit()
 
     def _on_device(self) -> None:
@@ -220,8 +234,8 @@ class ModelPanel(QWidget):
         elif self.name == DEMO:
             self.state.setText("Demo · on this machine · loads with the first run")
         else:
-            self.state.setText(f"{self.short_name} · looking for it")
-            create_worker(_look_up, self.name, _connect={"returned": self._on_looked_up})
+            self.state.setText(f"{self.short_name}{_SOUGHT}")
+            self._look_up()
 
     @property
     def short_name(self) -> str:
@@ -229,13 +243,25 @@ class ModelPanel(QWidget):
         known = find(self.name)
         return "Demo" if self.name == DEMO else known.name if known else self.name
 
-    def _on_looked_up(self, found: tuple[str, bool]) -> None:
-        name, here = found
-        if name != self.name:  # another was chosen meanwhile
+    def _look_up_if_due(self) -> None:
+        """Look for it where `refresh` did not, as of a model that is loaded."""
+        if self.name != DEMO and not self.state.text().endswith(_SOUGHT):
+            self._look_up()
+
+    def _look_up(self) -> None:
+        """Look for the model on this machine; in a worker, for a folder may lie on a slow disk."""
+        create_worker(look_up, self.name, _connect={"returned": self._on_looked_up})
+
+    def _on_looked_up(self, known: Known) -> None:
+        if known.name != self.name:  # another was chosen meanwhile
+            return
+        self.known = known
+        self.known_changed.emit()
+        if not self.state.text().endswith(_SOUGHT):  # loading or ready by now
             return
         self.state.setText(
             f"{self.short_name} · on this machine · loads with the first run"
-            if here
+            if known.here
             else f"{self.short_name} · not on this machine · the first run downloads it"
         )
 
@@ -251,9 +277,9 @@ class ModelPanel(QWidget):
         self.refresh()
 
 
-def _look_up(name: str) -> tuple[str, bool]:
-    """Look for a model on this machine; in a worker, for a folder may lie on a slow disk."""
-    return name, is_here(name)
+def _at_first(name: str) -> Known:
+    """Return what is known of a model without looking for it."""
+    return Known(name, name == DEMO, capabilities_of(name, None))
 
 
 def _choice(texts: tuple[str, ...], current: str, name: str) -> QComboBox:

@@ -1,0 +1,48 @@
+"""What the model manager does in worker threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import threading
+
+    from napari_sa2va.zoo.machine import Device
+    from napari_sa2va.zoo.meter import DownloadState
+    from napari_sa2va.zoo.shelf import Model
+
+
+def look(device: str) -> tuple[tuple[Model, ...], Device]:
+    """List all models for a device, and say which device that is."""
+    from napari_sa2va.engine.imports import uncollected
+    from napari_sa2va.model.linker import load_torch_libraries
+
+    with uncollected():
+        load_torch_libraries()  # beside an open canvas torch must not come in another way
+        from napari_sa2va.zoo.machine import device_named
+        from napari_sa2va.zoo.shelf import models
+
+        place = device_named(device)
+    return models(place), place
+
+
+def get(name: str, told: Any, stop: threading.Event) -> None:
+    """Fetch a model.
+
+    Parameters
+    ----------
+    name : str
+    told : Qt signal
+        Emits each `DownloadState`.
+    stop : threading.Event
+        Ends it when set.
+    """
+    from napari_sa2va.zoo.manager import get_model
+
+    def tell(state: DownloadState) -> None:
+        try:
+            told.emit(state)
+        except RuntimeError:  # the window is gone, and with it who wanted this
+            stop.set()
+
+    get_model(name, tell, stop.is_set)
