@@ -1,4 +1,9 @@
-"""What every test stands on: private settings, no network, a screen, no worker left behind."""
+"""What every test stands on: private settings, no network, a screen, no worker left behind.
+
+A run of more than a few files is shared by two processes (pytest-xdist, `-n auto`). This file is
+imported in both and in the one that hands the tests out: settings, screen and threads are its own
+in each.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import ReadWriteLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from types import ModuleType
 
     from napari_sa2va.model import Sa2VA
@@ -33,7 +39,9 @@ os.environ["HF_HOME"] = str(Path(_SETTINGS) / "huggingface")
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["HF_HUB_DISABLE_SYMLINKS_WARNING"] = "1"  # on Windows, and warnings are errors here
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# As many threads as CI has cores; torch reads these when it is imported.
+# As many threads as CI has cores, in one process or in two; torch reads these when it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("MKL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the package does; for direct imports of torch
@@ -41,16 +49,57 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the package does; for dire
 WINDOW_FIXTURES = frozenset({"qapp", "qtbot", "make_napari_viewer", "make_napari_viewer_proxy"})
 WINDOW_FOLDERS = ("gui", "widgets")
 VIRTUAL_SCREEN = "1600x1000x24"
+# So many files are sooner read by one process than two processes are started.
+FEW_FILES = 3
 
 _xvfb: subprocess.Popen[bytes] | None = None
 _no_display: str | None = None
+_turns: ReadWriteLock | None = None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes share the tests; with 0 this one runs them.
+
+    Windows on one screen take the keyboard from each other, so each process must be able to start
+    a screen of its own.
+    """
+    asked = [config.invocation_params.dir / name.split("::")[0] for name in config.args]
+    few = len(asked) <= FEW_FILES and all(path.is_file() for path in asked)
+    screens = sys.platform.startswith("linux") and shutil.which("Xvfb") is not None
+    return 2 if screens and not few and (os.cpu_count() or 1) > 1 else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Name the lock of all to a process that will run tests, before it starts."""
+    node.workerinput["turns"] = str(Path(_SETTINGS) / "turns")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find a screen, or start a virtual one, before Qt looks for it."""
-    global _no_display
-    if not config.option.collectonly:
-        _no_display = _find_display()
+    global _no_display, _turns
+    if config.option.collectonly or config.getoption("dist", "no") != "no":
+        return  # runs no test
+    given = getattr(config, "workerinput", None)
+    _no_display = _find_display(own=given is not None)
+    if given is not None:
+        _turns = ReadWriteLock(given["turns"])
+
+
+# The outermost, so that no timeout counts while a test waits for its turn.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test with the mark `alone` while no other process runs any.
+
+    It measures how long something takes, which the work of a neighbour makes longer. Any number
+    may read, one may write, and who waits to write is not overtaken by new readers.
+    """
+    if _turns is None:
+        return (yield)
+    alone = item.get_closest_marker("alone") is not None
+    with _turns.write_lock() if alone else _turns.read_lock():
+        return (yield)
 
 
 def pytest_unconfigure() -> None:
@@ -169,16 +218,20 @@ def _must_have_display() -> bool:
     )
 
 
-def _find_display() -> str | None:
-    """Return None when windows can be opened, else why they cannot."""
+def _find_display(own: bool) -> str | None:
+    """Return None when windows can be opened, else why they cannot.
+
+    With `own` a screen is started even if there is one, where that is possible.
+    """
     platform = os.environ.get("QT_QPA_PLATFORM", "")
     if platform.split(":")[0] in ("offscreen", "minimal"):
         return f"QT_QPA_PLATFORM={platform} has no OpenGL, which napari's canvas needs"
     if not sys.platform.startswith("linux"):
         return None
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        return None
     server = shutil.which("Xvfb")
+    given = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if given and not (own and server):
+        return None
     if server is None:
         return "no display: set DISPLAY, or install Xvfb (on Debian and Ubuntu: apt install xvfb)"
     return _start_xvfb(server)

@@ -30,11 +30,28 @@ def test_waits(qtbot):
 def test_leaves_one(qtbot):
     create_worker(time.sleep, 4, _start_thread=True)
 """
+SHARED = """
+import os, time, pytest
+
+def say(name):
+    began = time.time()
+    time.sleep(0.2)
+    print(name, os.environ["PYTEST_XDIST_WORKER"], os.environ["DISPLAY"], began, time.time())
+
+@pytest.mark.parametrize("number", range(6))
+def test_other(number):
+    say("SAID other")
+
+@pytest.mark.alone
+@pytest.mark.parametrize("number", range(2))
+def test_alone(number):
+    say("SAID alone")
+"""
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="about Linux displays")
 needs_xvfb = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
 
 
-def run(folder: Path, test: str, **environment: str) -> str:
+def run(folder: Path, test: str, *options: str, **environment: str) -> str:
     """Run a test file beside a copy of our conftest.py; return what pytest printed."""
     shutil.copy(Path(__file__).with_name("conftest.py"), folder / "conftest.py")
     (folder / "test_it.py").write_text(test)
@@ -42,7 +59,7 @@ def run(folder: Path, test: str, **environment: str) -> str:
     unset = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM", "CI", "NAPARI_SA2VA_REQUIRE_DISPLAY"}
     kept = {name: value for name, value in os.environ.items() if name not in unset}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rA", "-p", "pytestqt.plugin", str(folder)],
+        [sys.executable, "-m", "pytest", "-rA", "-p", "pytestqt.plugin", *options, str(folder)],
         env={**kept, **environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=folder,
         capture_output=True,
@@ -84,3 +101,17 @@ def test_a_worker_left_running_fails_its_test(tmp_path: Path) -> None:
     assert "PASSED test_it.py::test_waits" in printed
     assert "a worker was still running when the test ended: FunctionWorker" in printed
     assert "ERROR test_it.py::test_leaves_one" in printed
+
+
+@linux_only
+@needs_xvfb
+def test_two_processes_have_a_screen_each_and_let_a_test_be_alone(tmp_path: Path) -> None:
+    printed = run(tmp_path, SHARED, "-p", "xdist", "-n", "2", DISPLAY=":0")
+    assert "8 passed" in printed
+    said = [line.split()[1:] for line in printed.splitlines() if line.startswith("SAID")]
+    assert len({(worker, screen) for _, worker, screen, *_ in said}) == 2
+    assert len({screen for _, _, screen, *_ in said} - {":0"}) == 2
+    times = [(kind, float(began), float(ended)) for kind, _, _, began, ended in said]
+    for kind, began, ended in times:
+        met = [kind for kind, start, end in times if start < ended and began < end]
+        assert kind == "other" or met == ["alone"], times

@@ -36,6 +36,7 @@ print(failed[0] if failed else max(gaps))
 """
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="not tried elsewhere")
 def test_other_threads_run_while_the_model_is_imported_and_loaded() -> None:
     measured = []

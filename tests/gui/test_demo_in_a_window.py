@@ -225,6 +225,7 @@ def longest_gap(dock: Any, qtbot: Any) -> float:
     return float(beat.stop().max())
 
 
+@pytest.mark.alone
 def test_the_window_answers_while_the_model_runs(dock: Any, qtbot: Any) -> None:
     # The first run imports torch and makes the layers, for which napari takes 0.3 s each.
     type_and_run(dock, qtbot, "the red cell")
