@@ -10,14 +10,18 @@ from napari_sa2va.model.results import SegmentPart, TextPart
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_sa2va.engine.events import Event
     from napari_sa2va.engine.request import Question
-    from napari_sa2va.model import Sa2VA
+    from napari_sa2va.model import Part, Sa2VA
+
+    Placed = Callable[
+        [NDArray[np.bool_], NDArray[np.float32]], tuple[NDArray[np.bool_], NDArray[np.float32]]
+    ]
 
 
 def ask(
@@ -52,15 +56,49 @@ def ask(
         token_side=model.config.token_side,
     )
     size = (image.shape[0], image.shape[1])
-    for part in model.ask(view.image, view.text, view.regions, cancelled):
+    parts = model.ask(view.image, view.text, view.regions, cancelled)
+    yield from told(
+        parts,
+        index,
+        question.phrase,
+        view.looked,
+        lambda mask, logits: in_frame(view, size, mask, logits),
+    )
+
+
+def told(
+    parts: Iterable[Part],
+    index: int,
+    phrase: str | None,
+    looked: str = "",
+    placed: Placed | None = None,
+) -> Iterator[Event]:
+    """Yield the events of an answer.
+
+    Parameters
+    ----------
+    parts : iterable of Part
+        From `Sa2VA.ask`.
+    index : int
+        Of the question.
+    phrase : str, optional
+        The user's expression, which names masks that the model gives no name.
+    looked : str
+        Goes into `QuestionDone`.
+    placed : callable, optional
+        Brings a mask and its logits to the frame; left out, they are the frame's.
+    """
+    for part in parts:
         if isinstance(part, TextPart):
             yield TextChunk(index, part.text)
         elif isinstance(part, SegmentPart):
             segment = part.segment
-            mask, logits = in_frame(view, size, segment.mask, segment.logits)
+            mask, logits = segment.mask, segment.logits
+            if placed is not None:
+                mask, logits = placed(mask, logits)
             yield MaskFound(
                 index,
-                segment.phrase or question.phrase or "",
+                segment.phrase or phrase or "",
                 mask,
                 logits,
                 segment.iou,
@@ -74,5 +112,6 @@ def ask(
                 len(part.segments),
                 part.unknown_words,
                 part.complete,
-                view.looked,
+                looked,
+                part.raw,
             )

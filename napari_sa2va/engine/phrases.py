@@ -65,8 +65,19 @@ def ask_question(text: str) -> tuple[Question, ...]:
     return (Question(text.strip()),)
 
 
+def expression_in(text: str) -> str | None:
+    """Return what a text asks to segment, in the user's words; None where it asks another thing.
+
+    Examples
+    --------
+    >>> expression_in("Can you segment the red cell in this image?")
+    'the red cell'
+    """
+    asked_for = _ASKED_FOR.match(text.strip())
+    return asked_for["phrase"] if asked_for else None
+
+
 def _question(line: str) -> Question:
     if not _QUESTION.search(line):
         return Question(segmentation_question(line), line)
-    asked_for = _ASKED_FOR.match(line)
-    return Question(line, asked_for["phrase"] if asked_for else line.rstrip("?!. "))
+    return Question(line, expression_in(line) or line.rstrip("?!. "))

@@ -14,6 +14,7 @@ from napari_sa2va.engine.kept_frames import (
     mask_from,
 )
 from napari_sa2va.engine.request import (
+    ChatRequest,
     MaskTrackRequest,
     ModelChoice,
     Question,
@@ -22,6 +23,7 @@ from napari_sa2va.engine.request import (
     TrackRequest,
 )
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.model.turns import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,9 +41,10 @@ def request_detail(request: AnyRequest) -> Detail:
     Returns
     -------
     dict
-        ``request`` (its kind: ``"ask"``, ``"track"``, ``"refine"`` or ``"follow"``), ``model``,
-        ``frames`` (planes, region of interest, orientation, how each channel was drawn), and what
-        belongs to the kind: questions with their regions, clicks, masks, options.
+        ``request`` (its kind: ``"ask"``, ``"chat"``, ``"track"``, ``"refine"`` or ``"follow"``),
+        ``model``, ``frames`` (planes, region of interest, orientation, how each channel was drawn),
+        and what belongs to the kind: questions with their regions, what was said before, clicks,
+        masks, options.
     """
     detail: Detail = {
         "model": {
@@ -53,6 +56,8 @@ def request_detail(request: AnyRequest) -> Detail:
     }
     if isinstance(request, Request):
         return {"request": "ask"} | detail | _questions_detail(request.questions)
+    if isinstance(request, ChatRequest):
+        return {"request": "chat"} | detail | {"chat": _chat_detail(request)}
     if isinstance(request, TrackRequest):
         said = _questions_detail(request.questions)
         return {"request": "track"} | detail | said | {"track": _track_detail(request)}
@@ -98,6 +103,8 @@ def request_from(
         match detail["request"]:
             case "ask":
                 return Request(chosen, frames, _questions(detail))
+            case "chat":
+                return ChatRequest(chosen, frames, **_chat(detail["chat"]))
             case "track":
                 return TrackRequest(chosen, frames, _questions(detail), **_track(detail["track"]))
             case "refine":
@@ -136,6 +143,26 @@ def _questions(detail: Mapping[str, Any]) -> tuple[Question, ...]:
         )
         for said in detail["questions"]
     )
+
+
+def _chat_detail(request: ChatRequest) -> Detail:
+    return {
+        "text": request.text,
+        "before": [[one.question, one.answer] for one in request.before],
+        "looked_at": _numbers(request.looked_at),
+        "regions": [mask_detail(region) for region in request.regions],
+        "max_new_tokens": request.max_new_tokens,
+    }
+
+
+def _chat(said: Mapping[str, Any]) -> Detail:
+    return {
+        "text": said["text"],
+        "before": tuple(Exchange(question, answer) for question, answer in said["before"]),
+        "looked_at": _tuple(said["looked_at"]),
+        "regions": tuple(mask_from(region) for region in said["regions"]),
+        "max_new_tokens": said["max_new_tokens"],
+    }
 
 
 def _track_detail(request: TrackRequest) -> Detail:

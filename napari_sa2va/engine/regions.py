@@ -56,7 +56,12 @@ class View(NamedTuple):
 
 
 def view_of(
-    image: NDArray[np.uint8], question: Question, *, takes_regions: bool, token_side: int
+    image: NDArray[np.uint8],
+    question: Question,
+    *,
+    takes_regions: bool,
+    token_side: int,
+    closer: bool = True,
 ) -> View:
     """Choose what a model is to look at.
 
@@ -72,6 +77,8 @@ def view_of(
         Whether the checkpoint was trained with regions.
     token_side : int
         Side of a tile's grid of visual tokens.
+    closer : bool
+        False where the model must see the whole image, such as to go on talking about it.
 
     Raises
     ------
@@ -91,8 +98,13 @@ def view_of(
             raise InvalidInput(f"Region {number} is empty. Draw it again, or take it out.")
     masks = np.stack([region.unpack() for region in question.regions])
     if takes_regions:
-        return _pointed_out(image, masks, question.text, token_side)
-    return _outlined(image, masks, question.text)
+        return _pointed_out(image, masks, question.text, token_side, closer=closer)
+    return _outlined(image, masks, question.text, closer=closer)
+
+
+def in_words_for(text: str, count: int, *, takes_regions: bool) -> str:
+    """Return an earlier question about so many regions in the words of its `View`."""
+    return text if takes_regions or not count else _spoken_of(text, count)
 
 
 def in_frame(
@@ -123,11 +135,16 @@ def in_frame(
 
 
 def _pointed_out(
-    image: NDArray[np.uint8], masks: NDArray[np.bool_], text: str, token_side: int
+    image: NDArray[np.uint8],
+    masks: NDArray[np.bool_],
+    text: str,
+    token_side: int,
+    *,
+    closer: bool,
 ) -> View:
     from napari_sa2va.model.regions import FEWEST_TOKENS, closer_look, fewest_tokens
 
-    box = closer_look(masks, token_side)
+    box = closer_look(masks, token_side) if closer else None
     if box is not None:
         inside = masks[(slice(None), *box)]
         return View(image[box], inside, text, box, _crop_in_words(inside))
@@ -136,7 +153,9 @@ def _pointed_out(
     return View(image, masks, text, None, "whole image, in which it is very small")
 
 
-def _outlined(image: NDArray[np.uint8], masks: NDArray[np.bool_], text: str) -> View:
+def _outlined(
+    image: NDArray[np.uint8], masks: NDArray[np.bool_], text: str, *, closer: bool
+) -> View:
     """Draw what a checkpoint that takes no regions cannot be told otherwise."""
     from napari_sa2va.model.regions import crop_round
 
@@ -145,7 +164,7 @@ def _outlined(image: NDArray[np.uint8], masks: NDArray[np.bool_], text: str) -> 
             f"This checkpoint takes no regions, and no more than {len(_OUTLINES)} can be outlined "
             f"for it at a time, not {len(masks)}. Ask about fewer, or choose another model."
         )
-    box = crop_round(masks)
+    box = crop_round(masks) if closer else (slice(0, masks.shape[1]), slice(0, masks.shape[2]))
     inside = masks[(slice(None), *box)]
     drawn = image[box].copy()
     for mask, colour in zip(inside, _OUTLINES.values(), strict=False):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.engine.answering import ask
 from napari_sa2va.engine.background import reports_of
+from napari_sa2va.engine.chatting import chat
 from napari_sa2va.engine.events import (
     Looking,
     ModelLoading,
@@ -20,7 +21,13 @@ from napari_sa2va.engine.failures import guarded, release_unused_memory
 from napari_sa2va.engine.loading import identify, load_model
 from napari_sa2va.engine.reading import only_frame
 from napari_sa2va.engine.refining import refine
-from napari_sa2va.engine.request import MaskTrackRequest, RefineRequest, Request, TrackRequest
+from napari_sa2va.engine.request import (
+    ChatRequest,
+    MaskTrackRequest,
+    RefineRequest,
+    Request,
+    TrackRequest,
+)
 from napari_sa2va.engine.tracking import follow_masks, has_own_decoder, track
 from napari_sa2va.errors import Cancelled, InvalidInput, Sa2VAError
 from napari_sa2va.zoo.weights import WeightsIdentity
@@ -112,7 +119,7 @@ class Runner:
 
         Parameters
         ----------
-        request : Request, TrackRequest, RefineRequest or MaskTrackRequest
+        request : Request, ChatRequest, TrackRequest, RefineRequest or MaskTrackRequest
         cancelled : threading.Event
             Set it, from any thread, to end the run between two tokens, masks, frames or questions.
             What was yielded before is valid.
@@ -147,6 +154,8 @@ class Runner:
     def _in_turn(self, request: AnyRequest, cancelled: threading.Event) -> Iterator[Event]:
         if isinstance(request, Request | TrackRequest) and not request.questions:
             raise InvalidInput("There is no question to ask.")
+        if isinstance(request, ChatRequest) and not request.text.strip():
+            raise InvalidInput("Type a question, for example: What is in this image?")
         yield from self._wait_for_turn(cancelled)
         try:
             model = yield from self._ready(request.model, cancelled)
@@ -154,6 +163,8 @@ class Runner:
             match request:
                 case Request():
                     yield from self._answer(model, request, cancelled)
+                case ChatRequest():
+                    yield from chat(model, request, cancelled)
                 case TrackRequest():
                     yield from track(model, request, cancelled)
                 case RefineRequest():

@@ -48,6 +48,10 @@ class Look(NamedTuple):
         """Memory held."""
         return self.tokens.nbytes + sum(layer.nbytes for layer in self.deep)
 
+    def after(self, count: int) -> Look:
+        """Leave out the first tokens."""
+        return Look(self.tokens[count:], tuple(layer[count:] for layer in self.deep))
+
     @staticmethod
     def together(looks: Sequence[Look]) -> Look:
         """Put the tokens of several looks, one at least, in a row."""
@@ -120,22 +124,32 @@ class Backbone(nn.Module, ABC):
         """Look at a frame of a video, one of several in a prompt."""
         return self.look(pixels, cancelled)
 
+    @property
+    def most_positions(self) -> int:
+        """How many positions the language model was made for."""
+        return int(self.decoder.config.max_position_embeddings)
+
     @abstractmethod
     def prompt(
         self,
         tokenizer: Tokenizer,
-        question: str,
+        questions: Sequence[str],
         images: Sequence[int],
         regions: Sequence[int] = (),
-    ) -> str:
-        """Write a question in the chat template, up to the answer.
+    ) -> list[str]:
+        """Write the questions of a conversation in the chat template, up to the last answer.
 
         Parameters
         ----------
-        question : str
-            With ``<image>`` where the images go, when there are any.
+        questions : sequence of str
+            The first with ``<image>`` where the images go, when there are any.
         images, regions : sequence of int
             How many visual tokens each of them has.
+
+        Returns
+        -------
+        list of str
+            As many as questions: what comes in front of each answer.
         """
 
     def region(self, look: Look, indices: Tensor) -> Tensor:

@@ -71,13 +71,26 @@ class LookCache:
                 self._held.move_to_end(key)
                 return cast("T", self._held[key][0])
         value = compute()
-        count = size(value)
+        self.put(key, value, size(value))
+        return value
+
+    def peek(self, key: Hashable) -> Any:
+        """Return the value kept under a key, None if there is none."""
         with self._lock:
-            if key not in self._held and count <= self._capacity:
+            if key not in self._held:
+                return None
+            self._held.move_to_end(key)
+            return self._held[key][0]
+
+    def put(self, key: Hashable, value: object, count: int) -> None:
+        """Keep a value of so many bytes, in place of the one under this key."""
+        with self._lock:
+            if key in self._held:
+                self._bytes -= self._held.pop(key)[1]
+            if count <= self._capacity:
                 self._held[key] = value, count
                 self._bytes += count
                 self._shrink()
-        return value
 
     def clear(self) -> None:
         """Drop everything."""

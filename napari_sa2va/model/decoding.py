@@ -32,11 +32,14 @@ class Heard(NamedTuple):
         Keys and values of the whole prompt; who decodes lets it grow.
     position : int
         Of the token that comes next; less than the tokens read where an image's share positions.
+    contents : tuple of int
+        What was read; see `napari_sa2va.model.turns_read.contents`.
     """
 
     state: Tensor
     past: DynamicCache
     position: int
+    contents: tuple[int, ...] = ()
 
 
 @torch.inference_mode()
@@ -120,7 +123,7 @@ class GreedyDecoder:
         limit: int = MAX_NEW_TOKENS,
     ) -> None:
         self._backbone = backbone
-        self._state, self._past, self._next = heard
+        self._state, self._past, self._next, _ = heard
         self._seg = seg
         self._stop = stop
         self._limit = limit
@@ -131,6 +134,11 @@ class GreedyDecoder:
     def complete(self) -> bool:
         """Whether the answer ended by itself."""
         return bool(self.tokens) and self.tokens[-1] in self._stop
+
+    @property
+    def said(self) -> list[int]:
+        """All tokens so far but one that ends the answer."""
+        return self.tokens[:-1] if self.complete else self.tokens
 
     @torch.inference_mode()
     def step(self) -> int | None:

@@ -1,9 +1,9 @@
-"""What the language model sees: visual tokens and the part of a prompt that images share."""
+"""What the language model sees, images and words, and what of it need not be read again."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 from transformers import DynamicCache
@@ -16,6 +16,7 @@ from napari_sa2va.model.decoding import Heard, read_prompt
 from napari_sa2va.model.failures import stop_if
 from napari_sa2va.model.grounding import see
 from napari_sa2va.model.preprocess import sam2_image
+from napari_sa2va.model.turns_read import Read, contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from napari_sa2va.model.network import Sa2VANetwork
     from napari_sa2va.model.sam2_network import FrameFeatures
     from napari_sa2va.model.tokenizer import Tokenizer
+    from napari_sa2va.model.turns import Exchange
 
 
 class Seen(NamedTuple):
@@ -118,36 +120,58 @@ class Looking:
         )
         return stock if original else tuned
 
-    def prompt_ids(self, seen: Seen, question: str, regions: Sequence[Tensor] = ()) -> list[int]:
-        """Write a question in the chat template, images in place.
+    def prompt_ids(
+        self,
+        seen: Seen,
+        question: str,
+        regions: Sequence[Tensor] = (),
+        before: Sequence[Exchange] = (),
+    ) -> list[int]:
+        """Write a conversation in the chat template, images in place, up to the next answer.
+
+        Each answer is turned into tokens by itself, as in training: whatever is asked next, the
+        tokens up to here stay the same, and need not be read again.
 
         Parameters
         ----------
         question : str
-            With ``<image>`` where the images go, when there are any.
         regions : sequence of Tensor
             Indices of each region's visual tokens, from `regions.region_tokens`.
+        before : sequence of Exchange
+            Earlier turns. The first question of all has ``<image>`` where the images go, when there
+            are any.
 
         Raises
         ------
         InvalidInput
-            If the question holds tokens that only the program may write.
+            If a question holds tokens that only the program may write.
         """
-        signs = self._tokenizer.signs
-        for token in (signs.visual, signs.image_end, *signs.others):
-            if token in question:
-                raise InvalidInput(
-                    f"The text contains {token}, which the model reads as a sign of its own. "
-                    "Take it out."
-                )
-        if question.count(prompts.IMAGE) != bool(seen.looks):
-            raise InvalidInput(
-                f"{prompts.IMAGE} must stand once in a question about an image, and not in others."
-            )
+        questions = [*(exchange.question for exchange in before), question]
+        self._check(questions, with_images=bool(seen.looks))
         images = [len(look.tokens) for look in seen.looks]
         pointed = [len(region) for region in regions]
-        backbone = self._network.backbone
-        return self._tokenizer.encode(backbone.prompt(self._tokenizer, question, images, pointed))
+        tokenizer = self._tokenizer
+        first, *later = self._network.backbone.prompt(tokenizer, questions, images, pointed)
+        ids = tokenizer.encode(first)
+        for exchange, prompt in zip(before, later, strict=True):
+            ids += tokenizer.encode_answer(exchange.answer)
+            ids += tokenizer.encode_more(prompt)
+        return ids
+
+    def _check(self, questions: Sequence[str], *, with_images: bool) -> None:
+        signs = self._tokenizer.signs
+        for number, question in enumerate(questions):
+            for token in (signs.visual, signs.image_end, *signs.others):
+                if token in question:
+                    raise InvalidInput(
+                        f"The text contains {token}, which the model reads as a sign of its own. "
+                        "Take it out."
+                    )
+            if question.count(prompts.IMAGE) != (with_images and number == 0):
+                raise InvalidInput(
+                    f"{prompts.IMAGE} must stand once in the first question about an image, and "
+                    "not in others."
+                )
 
     @torch.inference_mode()
     def read(
@@ -157,43 +181,60 @@ class Looking:
         regions: Sequence[Tensor] = (),
         cancelled: Callable[[], bool] | None = None,
     ) -> Heard:
-        """Feed a prompt to the language model, its common prefix from the cache.
+        """Feed a prompt to the language model, but for what it has read before.
 
-        The prefix ends with the last image: it is the same for every question about it.
+        Of each image, what was read last is kept: the image itself, all earlier turns, and the last
+        answer (`keep`). What the new prompt begins with in the same way is taken from there.
+
+        Raises
+        ------
+        InvalidInput
+            If the prompt is longer than the language model can read.
         """
         backbone, visual = self._network.backbone, self._tokenizer.visual
         device = self._network.sam2.device
-        tokens = torch.tensor(ids, device=device)
-        positions = backbone.positions(ids, visual, seen.looks).to(device)
-        past = DynamicCache(config=backbone.decoder.config)
-        end = self._tokenizer.image_end
-        cut = len(ids) - list(ids)[::-1].index(end) if seen.looks and end in ids else 0
-        if cut:
-            pairs = self._cache.get(
-                ("prefix", seen.key, tuple(ids[:cut])),
-                lambda: self._prefix(
-                    tokens[:cut], positions[:, :cut], Look.together(seen.looks), cancelled
-                ),
-                lambda kept: sum(k.nbytes + v.nbytes for k, v in kept),
+        positions = backbone.positions(ids, visual, seen.looks)
+        position = int(positions.max()) + 1
+        if position >= backbone.most_positions:
+            raise InvalidInput(
+                f"The conversation has grown to {position} tokens, and this model reads fewer than "
+                f"{backbone.most_positions}. Start a new one, or look at fewer frames."
             )
-            for layer, (keys, values) in enumerate(pairs):
-                past.update(keys, values, layer)  # copies: what is cached stays as it is
-        pointed = [backbone.region(seen.looks[-1], region) for region in regions]
-        look = Look(torch.cat(pointed)) if pointed else None
-        state = read_prompt(
-            backbone, tokens[cut:], positions[:, cut:], past, visual, look, cancelled
-        )
-        return Heard(state, past, int(positions.max()) + 1)
-
-    def _prefix(
-        self,
-        tokens: Tensor,
-        positions: Tensor,
-        look: Look,
-        cancelled: Callable[[], bool] | None,
-    ) -> list[tuple[Tensor, Tensor]]:
-        backbone = self._network.backbone
+        images = sum(len(look.tokens) for look in seen.looks)
+        found = contents(ids, visual, images, regions)
         past = DynamicCache(config=backbone.decoder.config)
-        read_prompt(backbone, tokens, positions, past, self._tokenizer.visual, look, cancelled)
-        layers: Any = past.layers
-        return [(layer.keys, layer.values) for layer in layers]
+        known: Read | None = self._cache.peek(("read", seen.key))
+        # The last token is read in any case: its state is where the answer begins.
+        start = 0 if known is None else min(known.shared(found), len(ids) - 1)
+        if known is not None and start:
+            known.recall(start, past)
+        tokens = torch.tensor(ids[start:], device=device)
+        look = None
+        if visual in ids[start:]:
+            pointed = [Look(backbone.region(seen.looks[-1], region)) for region in regions]
+            look = Look.together([*seen.looks, *pointed]).after(list(ids[:start]).count(visual))
+        state = read_prompt(
+            backbone, tokens, positions[:, start:].to(device), past, visual, look, cancelled
+        )
+        heard = Heard(state, past, position, tuple(found))
+        self.keep(seen, heard, ())
+        return heard
+
+    def keep(self, seen: Seen, heard: Heard, answer: Sequence[int]) -> None:
+        """Keep what was read of images, for the next question about them.
+
+        Parameters
+        ----------
+        heard : Heard
+            Its keys and values may have grown.
+        answer : sequence of int
+            Tokens that they have grown by.
+        """
+        read = Read.of([*heard.contents, *answer], heard.past)
+        if read is None:
+            return
+        if read.nbytes > self._cache.capacity:
+            end = self._tokenizer.image_end
+            turned = read.contents[::-1]
+            read = read.first(len(turned) - turned.index(end) if end in turned else 0)
+        self._cache.put(("read", seen.key), read, read.nbytes)

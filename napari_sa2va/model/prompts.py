@@ -86,6 +86,15 @@ def turn(text: str) -> str:
     return f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
 
 
+def next_turn(text: str) -> str:
+    """Write a user's turn behind an earlier answer, whose end it begins with.
+
+    In training, too, a turn ended with this sign and a line break (xtuner's templates ``qwen_chat``
+    and ``internlm2_chat``).
+    """
+    return f"<|im_end|>\n{turn(text)}"
+
+
 def first_question(question: str) -> str:
     """Put the image in front of a question, as the first question of training has it."""
     return question if IMAGE in question else f"{IMAGE}\n{question}"

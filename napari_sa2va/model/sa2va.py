@@ -1,11 +1,11 @@
-"""Sa2VA: look at an image, answer a question about it in words and masks."""
+"""Sa2VA: answer questions about images in words and masks, and follow objects in movies."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sa2va.model.asking import image_parts
+from napari_sa2va.model.answering import AnsweringModel
 from napari_sa2va.model.checkpoint import load_network
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.decoding import MAX_NEW_TOKENS
@@ -13,8 +13,6 @@ from napari_sa2va.model.device import choose_device, choose_dtype
 from napari_sa2va.model.failures import as_callable
 from napari_sa2va.model.families import backbone_class
 from napari_sa2va.model.loaded import CACHE_BYTES
-from napari_sa2va.model.refine import CorrectingModel
-from napari_sa2va.model.results import Answer
 from napari_sa2va.model.tokenizer import Tokenizer
 from napari_sa2va.model.track_runs import (
     Course,
@@ -34,19 +32,19 @@ if TYPE_CHECKING:
 
     from napari_sa2va.model.checks import Frames
     from napari_sa2va.model.failures import Cancel
-    from napari_sa2va.model.results import Part, TrackedFrame, VideoPart
+    from napari_sa2va.model.results import TrackedFrame, VideoPart
     from napari_sa2va.model.track_runs import Keep
     from napari_sa2va.model.track_state import Direction, Method, TrackState
 
     Progress = Callable[[str, float], object]
 
 
-class Sa2VA(CorrectingModel):
+class Sa2VA(AnsweringModel):
     """A loaded checkpoint that answers questions.
 
-    Made by `from_pretrained`. What it computes from pixels alone is kept (`LookCache`), so that a
-    second question about an image costs only its own words, and a click (`refine`) only SAM2's mask
-    decoder.
+    Made by `from_pretrained`. What it computes from pixels, and what it has read of a conversation,
+    is kept (`LookCache`), so that another question about an image costs only its own words, and a
+    click (`refine`) only SAM2's mask decoder.
     """
 
     @classmethod
@@ -93,59 +91,6 @@ class Sa2VA(CorrectingModel):
         if tracking_decoder is not None:
             model.load_tracking_decoder(tracking_decoder)
         return model
-
-    def answer(
-        self,
-        image: NDArray[np.uint8] | None,
-        text: str,
-        regions: NDArray[np.bool_] | None = None,
-        cancelled: Cancel = None,
-        max_new_tokens: int = MAX_NEW_TOKENS,
-    ) -> Answer:
-        """Run `ask` to its end and return the whole answer."""
-        *_, answer = self.ask(image, text, regions, cancelled, max_new_tokens)
-        assert isinstance(answer, Answer)
-        return answer
-
-    def ask(
-        self,
-        image: NDArray[np.uint8] | None,
-        text: str,
-        regions: NDArray[np.bool_] | None = None,
-        cancelled: Cancel = None,
-        max_new_tokens: int = MAX_NEW_TOKENS,
-    ) -> Iterator[Part]:
-        """Answer a question, part by part.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, shape (height, width, 3), or None
-            None for a question in words only, whose answer has no masks.
-        text : str
-            The question. Where it contains ``<image>`` the image goes there, else in front.
-        regions : ndarray of bool, shape (n, height, width), optional
-            Regions that the question calls region1, region2, …
-        cancelled : callable or threading.Event, optional
-            Asked between tokens and between masks.
-        max_new_tokens : int
-            Where the answer is cut off.
-
-        Yields
-        ------
-        TextPart
-            As the answer grows.
-        SegmentPart
-            For each object, after the text.
-        Answer
-            Once, last.
-
-        Raises
-        ------
-        InvalidInput, NotEnoughMemory, EngineError, Cancelled
-        """
-        asked = as_callable(cancelled)
-        parts = image_parts(self._asker, image, text, regions, asked, max_new_tokens)
-        return self._guarded(parts, "answering", asked)
 
     def track(
         self,

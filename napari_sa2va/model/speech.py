@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_sa2va.model.network import Sa2VANetwork
     from napari_sa2va.model.results import Segment
     from napari_sa2va.model.tokenizer import Tokenizer
+    from napari_sa2va.model.turns import Exchange
 
 
 class Speech:
@@ -34,12 +35,13 @@ class Speech:
     seen : Seen
         The images that the question is about.
     question : str
-        With ``<image>`` where the images go.
     regions : sequence of Tensor
         Visual tokens of each region, from `regions.region_tokens`.
     cancelled : callable, optional
     limit : int
-        Greatest number of tokens.
+        Greatest number of tokens; fewer where the language model cannot go on for so long.
+    before : sequence of Exchange
+        Earlier turns. The first question of all has ``<image>`` where the images go.
     """
 
     def __init__(
@@ -52,15 +54,21 @@ class Speech:
         regions: Sequence[Tensor],
         cancelled: Callable[[], bool] | None,
         limit: int,
+        before: Sequence[Exchange] = (),
     ) -> None:
         self._network = network
         self._tokenizer = tokenizer
+        self._looking = looking
+        self._seen = seen
         self._question = question
         self._cancelled = cancelled
         self._words = AnswerText(tokenizer)
-        ids = looking.prompt_ids(seen, question, regions)
-        heard = looking.read(seen, ids, regions, cancelled)
-        self.decoder = GreedyDecoder(network.backbone, heard, tokenizer.seg, tokenizer.stop, limit)
+        ids = looking.prompt_ids(seen, question, regions, before)
+        self._heard = looking.read(seen, ids, regions, cancelled)
+        limit = min(limit, network.backbone.most_positions - self._heard.position)
+        self.decoder = GreedyDecoder(
+            network.backbone, self._heard, tokenizer.seg, tokenizer.stop, limit
+        )
 
     def parts(self) -> Iterator[TextPart]:
         """Speak; raises `Cancelled` between tokens."""
@@ -70,6 +78,7 @@ class Speech:
             if more:
                 yield TextPart(more)
             stop_if(self._cancelled)
+        self._looking.keep(self._seen, self._heard, self.decoder.tokens[:-1])
         if rest := self._words.finish():
             yield TextPart(rest)
 
@@ -94,7 +103,7 @@ class Speech:
         return Answer(
             text=self._words.text,
             segments=tuple(segments),
-            raw=self._tokenizer.decode(self.decoder.tokens),
+            raw=self._tokenizer.decode(self.decoder.said),
             tokens=tuple(self.decoder.tokens),
             unknown_words=self._tokenizer.unknown_words(self._question),
             complete=self.decoder.complete,

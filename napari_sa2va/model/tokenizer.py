@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PHRASE_START: Final = "<p>"
 PHRASE_END: Final = "</p>"
 _SPECIAL_KEYS: Final = ("bos_token", "eos_token", "pad_token", "unk_token")
+_ANSWER: Final = "\ue000"  # private use: no text has it by itself
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 
@@ -90,6 +91,7 @@ class Tokenizer:
         if self._tokenizer.eos_token_id is not None:
             ends.append(int(self._tokenizer.eos_token_id))
         self.stop = frozenset(ends)
+        self._written = self.stop | {vocabulary[token] for token in needed if token != SEG}
         self._names = {
             index: str(token) for index, token in self._tokenizer.added_tokens_decoder.items()
         }
@@ -105,6 +107,19 @@ class Tokenizer:
         ids: list[int] = self._tokenizer.encode(text)
         return ids
 
+    def encode_more(self, text: str) -> list[int]:
+        """Turn text that follows other text into ids: no sign of a beginning in front."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def encode_answer(self, raw: str) -> list[int]:
+        """Turn an earlier answer into ids, as in training on its own.
+
+        The signs that only the program writes are left out: a model may have made one, and must
+        not end its turn, or begin a user's, by it.
+        """
+        return [token for token in self.encode_more(raw) if token not in self._written]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Turn ids into text, special tokens included."""
         text = self._tokenizer.decode(
@@ -113,13 +128,21 @@ class Tokenizer:
         assert isinstance(text, str)
         return text
 
-    def chat(self, images: int, text: str) -> str | None:
-        """Write a user's turn after so many images in the checkpoint's own chat template.
+    def chat(self, images: int, questions: Sequence[str]) -> list[str] | None:
+        """Write a conversation in the checkpoint's own chat template.
+
+        Parameters
+        ----------
+        images : int
+            So many come in front of the first question.
+        questions : sequence of str
+            One at least.
 
         Returns
         -------
-        str or None
-            Up to the answer; None where the checkpoint has no template.
+        list of str, or None
+            As many as questions: what comes in front of each answer. None where the checkpoint has
+            no template.
 
         Raises
         ------
@@ -128,11 +151,20 @@ class Tokenizer:
         """
         if self._template is None:
             return None
-        content = [{"type": "image"}] * images + [{"type": "text", "text": text}]
+        answer = _ANSWER  # stands for all answers but the last
+        while any(answer in question for question in questions):
+            answer += _ANSWER
+        messages: list[dict[str, Any]] = []
+        for number, question in enumerate(questions):
+            shown = [{"type": "image"}] * (0 if number else images)
+            messages += [
+                {"role": "user", "content": [*shown, {"type": "text", "text": question}]},
+                {"role": "assistant", "content": [{"type": "text", "text": answer}]},
+            ]
         try:
             # transformers runs templates in jinja2's sandbox: they compute text and nothing else.
             written = self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}],
+                messages[:-1],
                 chat_template=self._template,
                 tokenize=False,
                 add_generation_prompt=True,
@@ -142,7 +174,13 @@ class Tokenizer:
                 f"The checkpoint's chat template cannot be followed ({error}). {AGAIN}"
             ) from error
         assert isinstance(written, str)
-        return written
+        pieces = written.split(answer)
+        if len(pieces) != len(questions):
+            raise CheckpointError(
+                "The checkpoint's chat template cannot be followed: it leaves out earlier turns. "
+                f"{AGAIN}"
+            )
+        return pieces
 
     def special(self, token: int) -> str | None:
         """Return what a special token is called, None for an ordinary one."""

@@ -17,6 +17,7 @@ from napari_sa2va.model.network import Sa2VANetwork
 from napari_sa2va.model.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from napari_sa2va.model.config import Sam2Config
@@ -46,6 +47,20 @@ def internvl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def internvl(internvl_folder: Path) -> Sa2VA:
     """The golden model in float32 on the CPU."""
     return Sa2VA.from_pretrained(internvl_folder, device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def loaded(internvl: Sa2VA, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Sa2VA]:
+    """Golden models by family, in float32 on the CPU, loaded once."""
+    kept = {"internvl": internvl}
+
+    def model(family: str) -> Sa2VA:
+        if family not in kept:
+            folder = golden.write_checkpoint(family, tmp_path_factory.mktemp(family))
+            kept[family] = Sa2VA.from_pretrained(folder, device="cpu", dtype="float32")
+        return kept[family]
+
+    return model
 
 
 @pytest.fixture(scope="session")

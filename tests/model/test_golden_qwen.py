@@ -22,20 +22,6 @@ FAMILIES = ["qwen2_5_vl", "qwen3_vl"]
 IMAGES = ["image", "image_square"]
 
 
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Sa2VA]:
-    """Golden models by family, loaded once."""
-    kept: dict[str, Sa2VA] = {}
-
-    def model(family: str) -> Sa2VA:
-        if family not in kept:
-            folder = golden.write_checkpoint(family, tmp_path_factory.mktemp(family))
-            kept[family] = Sa2VA.from_pretrained(folder, device="cpu", dtype="float32")
-        return kept[family]
-
-    return model
-
-
 @pytest.fixture(params=FAMILIES)
 def qwen(request: pytest.FixtureRequest, loaded: Callable[[str], Sa2VA]) -> Sa2VA:
     return loaded(request.param)
@@ -183,11 +169,12 @@ def test_without_a_chat_template_the_family_s_own_is_written(
     qwen: Sa2VA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(qwen._tokenizer, "_template", None)
-    written = qwen.network.backbone.prompt(qwen._tokenizer, "<image>Where?", [2, 1])
+    written = qwen.network.backbone.prompt(qwen._tokenizer, ["<image>Where?", "And?"], [2, 1])
     images = "".join(f"<|vision_start|>{'<|image_pad|>' * count}<|vision_end|>" for count in (2, 1))
     turn = f"<|im_start|>user\n{images}Where?<|im_end|>\n<|im_start|>assistant\n"
     system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-    assert written == (system if qwen.config.family == "qwen2_5_vl" else "") + turn
+    assert written[0] == (system if qwen.config.family == "qwen2_5_vl" else "") + turn
+    assert written[1] == "<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n"
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_what_torch_raises_is_translated(
         internvl.answer(pixels, "What?")
     assert caught.value.__cause__ is raised
     # What was looked at is dropped when memory was short, and only then.
-    assert (internvl.bytes_held < held) == (expected is NotEnoughMemory)
+    assert (internvl.bytes_held < held - 10_000) == (expected is NotEnoughMemory)
 
 
 def test_bfloat16_runs_everywhere(internvl_folder: Path, cases: Any) -> None:

@@ -126,14 +126,15 @@ class Family(Backbone):
     def prompt(
         self,
         tokenizer: Tokenizer,
-        question: str,
+        questions: Sequence[str],
         images: Sequence[int],
         regions: Sequence[int] = (),
-    ) -> str:
-        """Write a question, images and regions in place of ``<image>``."""
+    ) -> list[str]:
+        """Write questions, images and regions in place of the first one's ``<image>``."""
         shown = "\n".join(prompts.image_string(1, count) for count in images)
         pointed = prompts.region_string(regions) if regions else ""
-        return prompts.turn(question.replace(prompts.IMAGE, shown + pointed))
+        first = prompts.turn(questions[0].replace(prompts.IMAGE, shown + pointed))
+        return [first, *map(prompts.next_turn, questions[1:])]
 
     def region(self, look: Look, indices: Tensor) -> Tensor:
         """Return tokens of the last tile, which shows all of the image."""

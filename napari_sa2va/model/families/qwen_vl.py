@@ -127,20 +127,27 @@ class QwenVL(Backbone):
     def prompt(
         self,
         tokenizer: Tokenizer,
-        question: str,
+        questions: Sequence[str],
         images: Sequence[int],
         regions: Sequence[int] = (),
-    ) -> str:
-        """Write a question after its images, in the checkpoint's chat template."""
+    ) -> list[str]:
+        """Write questions after their images, in the checkpoint's chat template.
+
+        The official code sends the images with the first question only and forgets them after it;
+        here the first turn stays in front of the others.
+        """
         # As the official code has it: images first, and what is left of the text unchanged.
-        text = question.replace(prompts.IMAGE, "")
-        written = tokenizer.chat(len(images), text)
+        text = questions[0].replace(prompts.IMAGE, "")
+        later = questions[1:]
+        written = tokenizer.chat(len(images), [text, *later])
         if written is None:
             system = f"<|im_start|>system\n{self.system}<|im_end|>\n" if self.system else ""
-            written = system + prompts.turn(_IMAGE * len(images) + text)
-        pieces = written.split(_VISUAL)
+            first = system + prompts.turn(_IMAGE * len(images) + text)
+            written = [first, *map(prompts.next_turn, later)]
+        pieces = written[0].split(_VISUAL)
         tokens = [_VISUAL * count for count in images]
-        return pieces[0] + "".join(t + p for t, p in zip(tokens, pieces[1:], strict=True))
+        shown = pieces[0] + "".join(t + p for t, p in zip(tokens, pieces[1:], strict=True))
+        return [shown, *written[1:]]
 
     def positions(self, ids: Sequence[int], visual: int, looks: Sequence[Look]) -> Tensor:
         """Return positions on three axes: time, row and column.
