@@ -1,4 +1,4 @@
-"""The table of published checkpoints and what each can do, as the README shows it."""
+"""The tables of checkpoints and what each can do, as the README and docs/models.md show them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,21 @@ def markdown_table() -> str:
     Memory is estimated for the largest image that a checkpoint takes, in float32 and bfloat16.
     """
     heads = ["name", "size", "memory in float32 / bfloat16", *COLUMNS.values()]
-    lines = [heads, ["---"] * len(heads), *(_row(checkpoint) for checkpoint in CATALOGUE)]
+    return _table(heads, [_row(checkpoint) for checkpoint in CATALOGUE])
+
+
+def abilities_table() -> str:
+    """Write in Markdown what each checkpoint is made of and can do.
+
+    The dock offers what this says (`napari_sa2va.zoo.abilities`).
+    """
+    heads = ["name", "vision", "language model", *COLUMNS.values()]
+    rows = [[f"`{c.name}`", c.backbone, c.language_model, *_can(c)] for c in CATALOGUE]
+    return _table(heads, rows)
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -37,5 +51,8 @@ def _row(checkpoint: Checkpoint) -> list[str]:
         described = [name, f"{checkpoint.parameters / 1e9:.1f} B", memory]
     if checkpoint.unsupported is not None:
         described[-1] = "not yet run"
-    can = ["yes" if one in checkpoint.capabilities else "–" for one in COLUMNS]  # noqa: RUF001
-    return [*described, *can]
+    return [*described, *_can(checkpoint)]
+
+
+def _can(checkpoint: Checkpoint) -> list[str]:
+    return ["yes" if one in checkpoint.capabilities else "–" for one in COLUMNS]  # noqa: RUF001

@@ -14,7 +14,7 @@ from napari_sa2va.zoo.catalogue import (
     check_supported,
     find,
 )
-from napari_sa2va.zoo.table import COLUMNS, markdown_table
+from napari_sa2va.zoo.table import COLUMNS, abilities_table, markdown_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,9 +74,10 @@ def test_what_runs_can_be_estimated() -> None:
             assert checkpoint.parameters > 1e9
 
 
-def test_the_readme_shows_the_catalogue() -> None:
-    """To write it anew, put what `markdown_table` returns in its place."""
+def test_the_pages_show_the_catalogue() -> None:
+    """To write them anew, put what the functions return in its place."""
     assert markdown_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert abilities_table() in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
 def test_the_table_tells_what_each_can_do() -> None:
@@ -84,5 +85,6 @@ def test_the_table_tells_what_each_can_do() -> None:
     lines = {line.split("`")[1]: line for line in markdown_table().splitlines()[2:]}
     assert len(lines) == len(CATALOGUE)
     assert lines["ByteDance/Sa2VA-26B"].endswith("| yes | yes | yes | yes | yes |")
+    assert abilities_table().count("\n") == len(CATALOGUE) + 1
     # image, video, region prompts, grounded captions, chat
     assert lines["ByteDance/Sa2VA-Qwen3-VL-4B"].endswith("| yes | yes | – | yes | yes |")  # noqa: RUF001

@@ -72,44 +72,49 @@ def check_a_clean_run_completes(hub: Hub) -> None:
     assert not {f"{one}.incomplete" for one in sums} & left
 
 
+EVERY_TIME = [
+    # What passes: the user does not notice.
+    (Fault("cut", times=3), None),
+    (Fault("stall", name=FIRST), None),
+    (Fault("busy", "info", times=2), None),
+    (Fault("flip", name=FIRST), None),
+    # What does not: each with a sentence of its own.
+    (Fault("404", "info", ALWAYS), NotOnHub),
+    (Fault("bad token", "info", ALWAYS), NeedsLogin),
+    (Fault("gated", "file", ALWAYS), NeedsConsent),
+    (Fault("very busy", "info", ALWAYS), HubBusy),
+    (Fault("500", "data", ALWAYS), HubBusy),
+    (Fault("cut", times=ALWAYS, at=0.0), NoConnection),
+    (Fault("page", "info", ALWAYS), DamagedDownload),
+    (Fault("other sizes", "info", ALWAYS), DamagedDownload),
+    (Fault("flip", times=ALWAYS, name=FIRST), DamagedDownload),
+]
+NOW_AND_THEN = [
+    (Fault("reset", times=2, name=FIRST), None),
+    (Fault("silence", times=2), None),
+    (Fault("503", times=2), None),
+    (Fault("short", name=FIRST), None),
+    (Fault("long", name=FIRST), None),
+    (Fault("gzip", times=ALWAYS, name=FIRST), None),
+    (Fault("404", "data", ALWAYS), NotOnHub),
+    (Fault("401", "info", ALWAYS), NotOnHub),
+    (Fault("403", "file", ALWAYS), NeedsLogin),
+    (Fault("busy", "file", ALWAYS), HubBusy),
+    (Fault("503", "info", ALWAYS), HubBusy),
+    (Fault("418", "data", ALWAYS), DownloadError),
+    (Fault("silence", "info", ALWAYS), NoConnection),
+    (Fault("other place", "file", ALWAYS), NoConnection),
+    (Fault("page", "data", ALWAYS), DamagedDownload),
+    (Fault("no sums", "info", ALWAYS), DamagedDownload),
+    (Fault("other sums", "info", ALWAYS), DamagedDownload),
+    (Fault("flip", times=ALWAYS, name="config.json"), DamagedDownload),
+    (Fault("short", times=ALWAYS), DamagedDownload),
+]
+
+
 @pytest.mark.parametrize(
     ("fault", "ends"),
-    [
-        # What passes: the user does not notice.
-        (Fault("cut", times=3), None),
-        (Fault("reset", times=2, name=FIRST), None),
-        (Fault("silence", times=2), None),
-        (Fault("stall", name=FIRST), None),
-        (Fault("503", times=2), None),
-        (Fault("busy", "info", times=2), None),
-        (Fault("flip", name=FIRST), None),
-        (Fault("short", name=FIRST), None),
-        (Fault("long", name=FIRST), None),
-        # What does not: each with a sentence of its own.
-        (Fault("404", "info", ALWAYS), NotOnHub),
-        (Fault("404", "data", ALWAYS), NotOnHub),
-        (Fault("401", "info", ALWAYS), NotOnHub),
-        (Fault("bad token", "info", ALWAYS), NeedsLogin),
-        (Fault("403", "file", ALWAYS), NeedsLogin),
-        (Fault("gated", "file", ALWAYS), NeedsConsent),
-        (Fault("very busy", "info", ALWAYS), HubBusy),
-        (Fault("busy", "file", ALWAYS), HubBusy),
-        (Fault("503", "info", ALWAYS), HubBusy),
-        (Fault("500", "data", ALWAYS), HubBusy),
-        (Fault("418", "data", ALWAYS), DownloadError),
-        (Fault("silence", "info", ALWAYS), NoConnection),
-        (Fault("other place", "file", ALWAYS), NoConnection),
-        (Fault("cut", times=ALWAYS, at=0.0), NoConnection),
-        (Fault("page", "info", ALWAYS), DamagedDownload),
-        (Fault("page", "data", ALWAYS), DamagedDownload),
-        (Fault("no sums", "info", ALWAYS), DamagedDownload),
-        (Fault("other sums", "info", ALWAYS), DamagedDownload),
-        (Fault("other sizes", "info", ALWAYS), DamagedDownload),
-        (Fault("flip", times=ALWAYS, name=FIRST), DamagedDownload),
-        (Fault("flip", times=ALWAYS, name="config.json"), DamagedDownload),
-        (Fault("short", times=ALWAYS), DamagedDownload),
-        (Fault("gzip", times=ALWAYS, name=FIRST), None),
-    ],
+    [*EVERY_TIME, *(pytest.param(*one, marks=pytest.mark.slow) for one in NOW_AND_THEN)],
     ids=lambda value: f"{value.kind} {value.where} {value.times}" if hasattr(value, "kind") else "",
 )
 def test_a_fault(sharded: Hub, fault: Fault, ends: type[DownloadError] | None) -> None:
