@@ -64,8 +64,8 @@ class Measured:
         Its centroid along the array's axes, in pixels from the centre of the first.
     centroid : tuple of float
         The same in the units of the space.
-    first, last : tuple of int
-        Position of its first and its last plane.
+    first, last : tuple of int or None
+        Its first and its last plane: a position on each axis, None on the two of the plane.
     intensities : tuple of Intensity
         One a channel.
     """
@@ -77,8 +77,8 @@ class Measured:
     volume: float
     index: tuple[float, ...]
     centroid: tuple[float, ...]
-    first: tuple[int, ...]
-    last: tuple[int, ...]
+    first: PlaneIndex
+    last: PlaneIndex
     intensities: tuple[Intensity, ...] = ()
 
 
@@ -271,11 +271,10 @@ class _Sum:
     planes: int = 0
     time_points: set[tuple[int, ...]] = field(default_factory=set)
     axes: tuple[int, ...] = ()
-    first: tuple[int, ...] = ()
-    last: tuple[int, ...] = ()
+    first: PlaneIndex = ()
+    last: PlaneIndex = ()
 
     def add(self, plane: PlaneIndex, region: Region, time_point: tuple[int, ...]) -> None:
-        place = tuple(at for at in plane if at is not None)
         inside = iter((region.row, region.column))
         centre = [next(inside) if at is None else at for at in plane]
         self.weighted += np.asarray(centre, float) * region.pixels
@@ -283,8 +282,8 @@ class _Sum:
         self.planes += 1
         self.time_points.add(time_point)
         self.axes = tuple(axis for axis, at in enumerate(plane) if at is None)
-        self.first = self.first if self.planes > 1 else place
-        self.last = place
+        self.first = self.first or plane
+        self.last = plane
         for channel, values in zip(self.channels, region.values, strict=True):
             channel.taking(values)
 

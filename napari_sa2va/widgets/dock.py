@@ -23,8 +23,10 @@ from napari_sa2va.widgets.active_run import place_of
 from napari_sa2va.widgets.ask_panel import AskPanel
 from napari_sa2va.widgets.asked import Asked
 from napari_sa2va.widgets.canvas_keys import CanvasKeys
+from napari_sa2va.widgets.chat_part import ChatPart
 from napari_sa2va.widgets.controller import RunController
 from napari_sa2va.widgets.correct_part import CorrectPart
+from napari_sa2va.widgets.exchange import Exchange
 from napari_sa2va.widgets.list_keys import ListKeys
 from napari_sa2va.widgets.memory import DockState, setting
 from napari_sa2va.widgets.message_bar import MessageBar
@@ -88,9 +90,7 @@ class Sa2VAWidget(QWidget):
 
         self.source = SourcePanel(self._viewer)
         self.model = ModelPanel(self._runner)
-        self.ask = AskPanel(
-            self.controller.conversation, shortcuts.key("run"), shortcuts.key("cancel")
-        )
+        self.ask = AskPanel(shortcuts.key("run"), shortcuts.key("cancel"))
         self.stack = StackPanel()
         self.offers = Offers(self.model, self.ask, self.stack)
         self.messages = MessageBar()
@@ -105,6 +105,9 @@ class Sa2VAWidget(QWidget):
         self.session = SessionRow(
             self._viewer, self.controller.conversation, lambda: self.source.images
         )
+        self.chat = ChatPart(
+            self._viewer, self.controller, self.ask, self.asked, lambda: self.session.path
+        )
         self.sections = {
             "Image and model": Section("Image and model", _column(self.source, self.model)),
             "Ask": Section("Ask", self.ask),
@@ -114,9 +117,16 @@ class Sa2VAWidget(QWidget):
             "Options": Section("Options", self.options),
         }
         self._lay_out()
+        self.sections[self.objects.measured.title] = self.objects.measured
+        self.exchange = Exchange(
+            self._viewer, lambda: self.objects.objects, lambda: self.source.images
+        )
+        self.objects.place_exchange(self.exchange)
+        self.sections["Objects"].add_corner(self.exchange)
         self._recall()
         self.bind({"run": self.run, "cancel": self.controller.cancel})
         self.bind(self.objects.commands.by_name)
+        self.bind({"copy_measured": self.objects.numbers.copy, "export": self.exchange.open_menu})
         self.bind(self.correct.actions)
         self.bind(self.regions.actions)
         self._connect()
@@ -161,7 +171,7 @@ class Sa2VAWidget(QWidget):
         self.ask.run_clicked.connect(self.run)
         self.ask.cancel_clicked.connect(controller.cancel)
         controller.stage.connect(self.ask.show_stage)
-        controller.said.connect(self.ask.show_turn)
+        self.chat.told.connect(self.messages.show_message)
         controller.told.connect(self.messages.show_message)
         self.objects.told.connect(self.messages.show_message)
         controller.busy_changed.connect(self._on_busy)
@@ -170,7 +180,7 @@ class Sa2VAWidget(QWidget):
         controller.painted.connect(self._on_painted)
         controller.turn_done.connect(self.session.note_turn)
         self.session.told.connect(self.messages.show_message)
-        self.session.said.connect(self.ask.show_turn)
+        self.session.said.connect(self.chat.recall)
         self.regions.told.connect(self.messages.show_message)
         self.objects.describe_clicked.connect(self._on_describe)
         self.objects.rerun_clicked.connect(self._on_rerun)
@@ -193,6 +203,9 @@ class Sa2VAWidget(QWidget):
         # A docked widget is told nothing when napari closes, only destroyed.
         self._closing = _Closing(
             self.controller.close,
+            self.chat.close,
+            self.exchange.close_task,
+            self.objects.close_tasks,
             self.session.close_session,
             self.correct.correcting.close,
             self.source.close_connections,
@@ -220,6 +233,7 @@ class Sa2VAWidget(QWidget):
     def run(self) -> None:
         """Ask what was typed."""
         if self.controller.ask(self.asked()):
+            self.chat.ran()
             self.ask.composer.selectAll()  # the next text replaces it, and it can be run again
             self._remember()
 
@@ -237,6 +251,9 @@ class Sa2VAWidget(QWidget):
             split=self.options.splits,
             track=self.stack.options,
             regions=self.regions.choice,
+            movie=self.ask.bar.movie if self.ask.mode == "ask" else None,
+            frames=self.ask.bar.frames.value(),
+            instead_of=self.chat.instead_of,
         )
 
     # --- what happens ---
@@ -254,6 +271,7 @@ class Sa2VAWidget(QWidget):
         objects.show_captions = self.options.captions.isChecked()
         self.objects.show_objects(objects)
         self.session.follow(objects)
+        self.chat.follow(objects)
         self.correct.correcting.target.follow(objects)
 
     def _on_painted(self, run: LabelRun | None) -> None:
@@ -326,6 +344,8 @@ class Sa2VAWidget(QWidget):
             self.options.set_targets(())
             objects = None
         self.stack.set_axes(stack_axes(self._viewer, images))
+        self.ask.bar.set_axes(stack_axes(self._viewer, images))
+        self.chat.show_images(frozenset(layer.unique_id for layer in images), objects)
         self.regions.refresh(objects, follows=self.stack.axis is not None)
         if objects is None:
             objects = self.regions.described
@@ -400,6 +420,8 @@ class Sa2VAWidget(QWidget):
     def _on_quit(self) -> None:
         """Let the run end before Python does: a thread that still runs then would abort it."""
         self.controller.close()
+        self.exchange.close_task()
+        self.objects.close_tasks()
         self.correct.correcting.close()
         # The runner looks at its cancel event between two tokens, so this is short.
         with suppress(RuntimeError):  # it took longer

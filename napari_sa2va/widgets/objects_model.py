@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import math
 from enum import IntEnum
@@ -279,7 +280,18 @@ def _tip(record: ObjectRecord) -> str:
             lines.append(f"{title}: {text}")
     if record.looked:
         lines.append(f"Looked at: {record.looked}")
-    return "\n".join(lines)
+    return plain_tip("\n".join(lines))
+
+
+def plain_tip(text: str) -> str:
+    """Return a tooltip that shows a text as it is: Qt takes one with tags for HTML, and loads it.
+
+    Examples
+    --------
+    >>> plain_tip("a <b>")
+    '<p style="white-space: pre-wrap">a &lt;b&gt;</p>'
+    """
+    return f'<p style="white-space: pre-wrap">{html.escape(text)}</p>'
 
 
 def _struck_out() -> QFont:

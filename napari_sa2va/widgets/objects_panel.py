@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_sa2va.viewer.navigation import next_flagged, show_object
+from napari_sa2va.widgets.measured_panel import MeasuredPanel
 from napari_sa2va.widgets.object_actions import ObjectActions
 from napari_sa2va.widgets.objects_menu import ObjectsMenu
 from napari_sa2va.widgets.objects_model import Column, ObjectsModel
 from napari_sa2va.widgets.objects_table import ObjectsTable
 from napari_sa2va.widgets.review import Review
+from napari_sa2va.widgets.section import Section
 from napari_sa2va.widgets.shortcuts import shown, with_key
 
 if TYPE_CHECKING:
     from napari_sa2va.viewer.objects import LabelObjects
+    from napari_sa2va.widgets.exchange import Exchange
 
 
 class ObjectsPanel(QWidget):
@@ -40,6 +43,10 @@ class ObjectsPanel(QWidget):
         self.review = Review()
         self.commands = ObjectActions(viewer, self.table, self.review)
         self.menu = ObjectsMenu(self.commands, self)
+        self.numbers = MeasuredPanel(viewer)
+        self.measured = Section("Said and measured", self.numbers)
+        self.measured.add_corner(self.numbers.corner)
+        self.measured.toggled.connect(self.numbers.corner.setVisible)
         self.told = self.commands.told
         self.describe_clicked = self.commands.describe_clicked
         self.rerun_clicked = self.commands.rerun_clicked
@@ -61,7 +68,7 @@ class ObjectsPanel(QWidget):
         self.show_objects(None)
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
+        layout = self._column = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.table, stretch=1)
@@ -75,6 +82,7 @@ class ObjectsPanel(QWidget):
             for button in row:
                 line.addWidget(button, stretch=int(button is not self.more))
             layout.addLayout(line)
+        layout.addWidget(self.measured)
 
     def _connect(self) -> None:
         for button, name in (
@@ -88,6 +96,8 @@ class ObjectsPanel(QWidget):
             button.clicked.connect(self.commands.by_name[name])
         self.model.edited.connect(self.commands.take_text)
         self.table.selectionModel().currentRowChanged.connect(self._go_to)
+        self.table.selectionModel().selectionChanged.connect(self._on_choice)
+        self.numbers.told.connect(self.told)
         self.table.clicked.connect(self._on_click)
         self.table.customContextMenuRequested.connect(
             lambda at: self.menu.popup(self.table.viewport().mapToGlobal(at))
@@ -97,6 +107,16 @@ class ObjectsPanel(QWidget):
     def objects(self) -> LabelObjects | None:
         """Whose rows are shown."""
         return self._objects
+
+    def place_exchange(self, exchange: Exchange) -> None:
+        """Show below the buttons how far an export or import is; told of as of all else here."""
+        below = self._column.indexOf(self.measured)
+        self._column.insertWidget(below, exchange.progress)
+        exchange.told.connect(self.told)
+
+    def close_tasks(self) -> None:
+        """Measure nothing any more: the window goes."""
+        self.numbers.close_task()
 
     def show_objects(self, objects: LabelObjects | None) -> None:
         """Show the rows of a layer, and follow them."""
@@ -124,6 +144,8 @@ class ObjectsPanel(QWidget):
             self.table.show_columns()
         self._on_label()
         self._show_undo()
+        self.numbers.show_objects(self._objects)
+        self._on_choice()
         if self.review.active and self._objects is not None:
             self.review.keep(row.label for row in self._objects.rows())
 
@@ -159,6 +181,10 @@ class ObjectsPanel(QWidget):
             self._following = True
             show_object(self._viewer, self._objects.labels, label, point)
             self._following = False
+
+    def _on_choice(self, *_: Any) -> None:
+        """Measure what is chosen."""
+        self.numbers.choose(self.table.chosen if self._objects is not None else [])
 
     def _on_label(self) -> None:
         """Mark the row of the layer's selected label; a selection that has it stays."""

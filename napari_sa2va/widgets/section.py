@@ -6,7 +6,7 @@ from typing import Final
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
-from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 _ARROW_WIDTH: Final = 24
 
@@ -52,7 +52,10 @@ class Section(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self.header)
+        self._top = QHBoxLayout()
+        self._top.setSpacing(2)
+        self._top.addWidget(self.header, stretch=1)
+        layout.addLayout(self._top)
         layout.addWidget(content, stretch=1)
         self._on_toggled(True)
 
@@ -64,6 +67,10 @@ class Section(QWidget):
     def unfold(self, unfolded: bool) -> None:
         """Show or hide the content."""
         self.header.setChecked(unfolded)
+
+    def add_corner(self, widget: QWidget) -> None:
+        """Put a widget beside the title, where it shows also while the content is folded."""
+        self._top.addWidget(widget)
 
     def summarize(self, summary: str) -> None:
         """Say in a few words what is inside; shown while folded."""

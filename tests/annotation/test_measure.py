@@ -35,7 +35,7 @@ def test_areas_volumes_and_places_are_physical() -> None:
         assert found.index == pytest.approx((1.5, 9.5, 19.5))
         assert found.centroid == pytest.approx((space.matrix @ [1.5, 9.5, 19.5, 1])[:-1])
         assert found.centroid[0] == pytest.approx(103 * unit)
-        assert (found.first, found.last) == ((1,), (2,))
+        assert (found.first, found.last) == ((1, None, None), (2, None, None))
 
 
 def test_time_is_no_depth() -> None:

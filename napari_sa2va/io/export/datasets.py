@@ -27,8 +27,8 @@ def pictures_needed(annotations: Annotations, what: str) -> Pictures:
     """
     if annotations.pictures is None:
         raise InvalidInput(
-            f"{what} is made of pictures and objects, and the image is not known here. On the "
-            "command line give it with --image."
+            f"{what} is made of pictures and objects, and the image is not known here. In napari "
+            "show the image that the labels lie on; on the command line give it with --image."
         )
     return annotations.pictures
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.io.export.annotations import without_rejected
@@ -31,6 +32,10 @@ class Format:
         Of the file's or folder's name, after the image's.
     module, function : str
         Where its writer is; imported when it is used.
+    package : str
+        What it needs beside our own requirements; empty for nothing.
+    with_pictures : bool
+        Whether it cannot be written without the image.
     """
 
     name: str
@@ -38,6 +43,18 @@ class Format:
     ending: str
     module: str
     function: str
+    package: str = ""
+    with_pictures: bool = False
+
+    @property
+    def missing(self) -> str:
+        """The package that it needs and that is not installed; empty if it can be written."""
+        return self.package if self.package and find_spec(self.package) is None else ""
+
+    @property
+    def suffix(self) -> str:
+        """The least that the name of such a file ends in; empty for a folder of any name."""
+        return self.ending[self.ending.index(".") :] if "." in self.ending else ""
 
     @property
     def is_folder(self) -> bool:
@@ -60,17 +77,23 @@ _TABLE: Final = (
     Format("ome-tiff", "OME-TIFF", "_labels.ome.tif", "ome_tiff", "write_ome_tiff"),
     Format("ome-zarr", "OME-Zarr 0.5", ".ome.zarr", "ome_zarr", "write_ome_zarr_05"),
     Format("ome-zarr-0.4", "OME-Zarr 0.4", ".ome.zarr", "ome_zarr", "write_ome_zarr_04"),
-    Format("coco", "COCO, masks", ".coco.json", "coco", "write_coco"),
+    Format("nifti", "NIfTI", "_labels.nii.gz", "nifti", "write_nifti", "nibabel"),
+    Format("coco", "COCO, masks", ".coco.json", "coco", "write_coco", "pycocotools"),
     Format("coco-polygons", "COCO, polygons", ".coco.json", "coco", "write_coco_polygons"),
-    Format("yolo", "YOLO segmentation dataset", "_yolo", "yolo", "write_yolo"),
-    Format("refcoco", "Referring expressions", "_refcoco", "referring", "write_refcoco"),
-    Format("finetuning", "Sa2VA fine-tuning", "_finetuning", "referring", "write_finetuning"),
-    Format("nifti", "NIfTI", "_labels.nii.gz", "nifti", "write_nifti"),
+    Format("yolo", "YOLO segmentation dataset", "_yolo", "yolo", "write_yolo", with_pictures=True),
+    Format(
+        "refcoco", "Referring expressions", "_refcoco", "referring", "write_refcoco",
+        "pycocotools", with_pictures=True,
+    ),
+    Format(
+        "finetuning", "Sa2VA fine-tuning", "_finetuning", "referring", "write_finetuning",
+        with_pictures=True,
+    ),
     Format("csv", "Tables, CSV", "_objects.csv", "tables", "write_csv"),
-    Format("parquet", "Tables, Parquet", "_objects.parquet", "tables", "write_parquet"),
+    Format("parquet", "Tables, Parquet", "_objects.parquet", "tables", "write_parquet", "pyarrow"),
     Format("html", "Report, HTML", "_report.html", "report", "write_html"),
     Format("markdown", "Report, Markdown", "_report.md", "report", "write_markdown"),
-)
+)  # fmt: skip
 
 FORMATS: Final[dict[str, Format]] = {one.name: one for one in _TABLE}
 

@@ -27,13 +27,15 @@ LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
 _METADATA: Final = "napari_sa2va"  # as `viewer.labels.METADATA`, which knows napari
 
 
-def layer_annotations(layers: Sequence[LayerData]) -> Annotations:
+def layer_annotations(layers: Sequence[LayerData], *, history: bool = True) -> Annotations:
     """Take the Labels layer of some layers, and the images that have its size.
 
     Parameters
     ----------
     layers : sequence of (data, arguments, kind)
         As `Layer.as_layer_data_tuple` gives them.
+    history : bool
+        Whether conversation and settings are read from the session that the layer is recorded in.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def layer_annotations(layers: Sequence[LayerData]) -> Annotations:
     array = full_size(data)
     features = meta.get("features")
     records = () if features is None or not len(features) else tuple(records_in(features))
-    turns, provenance = _history(meta.get("metadata", {}), records)
+    turns, provenance = _history(meta.get("metadata", {}) if history else {}, records)
     pictures, lost = _pictures(layers, tuple(array.shape))
     return Annotations(
         name=str(meta.get("name") or "labels").removesuffix(" · Sa2VA"),

@@ -106,7 +106,8 @@ def write_html(annotations: Annotations, path: Path) -> list[str]:
 def write_markdown(annotations: Annotations, path: Path) -> list[str]:
     """Write Markdown and a PNG of the same name beside it; return what they cannot hold."""
     parts = _parts(annotations)
-    picture = path.with_suffix(".png")
+    # Not the page's own name: what was annotated may lie beside it, and be called so.
+    picture = path.with_name(f"{path.stem}_picture.png")
     with replacing_all(path, picture) as (page, drawn):
         Image.fromarray(parts.picture).save(drawn, format="PNG")
         text = _markdown(parts, picture.name)

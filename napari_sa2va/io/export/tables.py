@@ -189,12 +189,16 @@ def _object_row(annotations: Annotations, record: ObjectRecord, found: Measured 
             ),
             "mean_row": found.index[-2],
             "mean_column": found.index[-1],
-            "first_plane": annotations.title(found.first),
-            "last_plane": annotations.title(found.last),
+            "first_plane": annotations.title(_place(found.first)),
+            "last_plane": annotations.title(_place(found.last)),
         }
         | {name: found.centroid[place] for name, place in centroids.items()}
         | _brightness(found.intensities)
     )
+
+
+def _place(plane: tuple[int | None, ...]) -> Place:
+    return tuple(at for at in plane if at is not None)
 
 
 def _plane_row(

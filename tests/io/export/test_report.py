@@ -79,7 +79,7 @@ def test_markdown_holds_no_links_html_or_headings_of_others(
     ]
     rows = [line for line in bare.splitlines() if line.startswith("|")]
     assert {row.count("|") for row in rows} == {12}
-    with Image.open(tmp_path / "x.png") as picture:
+    with Image.open(tmp_path / "x_picture.png") as picture:
         assert picture.size == (50 * 13, 40 * 13)
 
 
@@ -123,7 +123,7 @@ def test_a_thousand_objects_are_coloured_without_numbers(tmp_path: Path) -> None
 
     labels = np.arange(1024).reshape(32, 32).repeat(4, axis=0).repeat(4, axis=1)
     export(plain_annotations("x", labels), "markdown", tmp_path / "x.md")
-    with Image.open(tmp_path / "x.png") as picture:
+    with Image.open(tmp_path / "x_picture.png") as picture:
         assert picture.size == (128, 128)
         assert len(set(np.asarray(picture).reshape(-1, 3).sum(axis=1).tolist())) > 50
 

@@ -63,5 +63,6 @@ def test_a_failure_at_the_end_leaves_the_older_export(
     assert {one.name.split(".")[0] for one in tmp_path.iterdir()} <= {path.name.split(".")[0]} | {
         f"{stack.file_name}_image",
         f"{stack.file_name}_labels",
+        f"{stack.file_name}_report_picture",
         f"{stack.file_name}_objects_by_plane",
     }

@@ -1,0 +1,358 @@
+"""Objects to the files of other programs, and from them: menus, dialogs, progress."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtCore import Qt, QUrl, Signal
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from napari_sa2va.errors import Cancelled, Sa2VAError
+from napari_sa2va.io.export.formats import FORMATS, export
+from napari_sa2va.io.export.from_layers import layer_annotations
+from napari_sa2va.io.export.watched import watched
+from napari_sa2va.io.import_labels import read_labels
+from napari_sa2va.viewer.imported import add_imported, importable_layers, imported
+from napari_sa2va.viewer.measuring import is_copied, layers_taken
+from napari_sa2va.widgets.exchange_task import Task
+from napari_sa2va.widgets.export_menu import ExportMenu
+from napari_sa2va.widgets.messages import Message
+from napari_sa2va.widgets.shortcuts import with_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari.layers import Image
+
+    from napari_sa2va.io.export import Annotations
+    from napari_sa2va.io.export.formats import Format
+    from napari_sa2va.viewer.imported import Imported
+    from napari_sa2va.viewer.objects import LabelObjects
+
+_FILES: Final = "Labels (*.json *.tif *.tiff *.nii *.nii.gz *.npy *.png *.zarr);;All files (*)"
+_LATE: Final = (
+    "The objects changed while they were written, and the file may have some as they were before. "
+    "Export again."
+)
+
+
+class Exchange(QWidget):
+    """The buttons Export and Import; `progress` is a line that shows while one of them works.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Its layers are written, and added to.
+    objects : callable
+        Returns the `LabelObjects` that are shown, or None.
+    images : callable
+        Returns the image layers that are looked at.
+    """
+
+    told = Signal(object)
+    """A `Message`."""
+
+    def __init__(
+        self,
+        viewer: Any,
+        objects: Callable[[], LabelObjects | None],
+        images: Callable[[], Sequence[Image]],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._objects = objects
+        self._images = images
+        self._folder = ""
+        self._late = False
+        self._watched: LabelObjects | None = None
+        self.task = Task(self)
+        self.menu = ExportMenu(self)
+        self.export_button = _menu_button("Export", self.menu)
+        self.export_button.setToolTip(
+            with_key("Write the objects for other programs, as tables, or as a report", "export")
+        )
+        self.import_menu = QMenu(self)
+        self.import_button = _menu_button("Import", self.import_menu)
+        self.import_button.setToolTip("Take labels from a file or from another layer as objects")
+        self.progress = _Progress()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.import_button)
+        layout.addWidget(self.export_button)
+        self.menu.wanted.connect(self.ask_where)
+        self.import_menu.aboutToShow.connect(self._fill_import)
+        self.progress.cancel.clicked.connect(self.task.stop)
+        self.task.progressed.connect(self.progress.show_planes)
+        self.task.busy_changed.connect(self.progress.setVisible)
+
+    def open_menu(self) -> None:
+        """Open the menu of formats, at its button."""
+        self.export_button.showMenu()
+
+    def close_task(self) -> None:
+        """Give up what is under way; nobody is told."""
+        self._watch(None)
+        self.task.cancel()
+
+    # --- out
+
+    def ask_where(self, name: str) -> None:
+        """Let the user choose a file or a folder, and write a format there."""
+        objects, form = self._objects(), FORMATS[name]
+        if not self._ready() or objects is None or not objects.rows():
+            if objects is None or not objects.rows():
+                self._tell("There are no objects to export yet. Find, draw or import some first.")
+            return
+        path = self._ask_folder(form) if form.is_folder else self._ask_file(form)
+        if path is not None:
+            self.export_to(name, path)
+
+    def export_to(self, name: str, path: Path) -> None:
+        """Write the objects that are shown, in a worker."""
+        objects = self._objects()
+        if not self._ready() or objects is None:
+            return
+        layers, rows = layers_taken(self._viewer, objects.labels), tuple(objects.rows())
+        with_rejected = self.menu.with_rejected
+        self._watch(None if is_copied(objects.labels) else objects)
+
+        def work(tell: Callable[[int, int], None], stopped: Callable[[], bool]) -> list[str]:
+            taken = replace(layer_annotations(layers), records=rows)
+            return export(watched(taken, tell, stopped), name, path, rejected=with_rejected)
+
+        self.progress.begin(f"Writing {path.name}")
+        self.task.start(work, lambda notes: self._on_written(path, notes), self._on_failed)
+
+    def _ask_file(self, form: Format) -> Path | None:
+        start = str(Path(self._folder) / f"{self._name()}{form.ending}")
+        kinds = f"{form.title} (*{form.suffix});;All files (*)"
+        chosen, _ = QFileDialog.getSaveFileName(self, f"Export: {form.title}", start, kinds)
+        if not chosen:
+            return None
+        path = named_as(Path(chosen), form)
+        # The dialog has asked about the name as it was typed.
+        if path != Path(chosen) and path.exists() and not self._replaces(path):
+            return None
+        self._folder = str(path.parent)
+        return path
+
+    def _ask_folder(self, form: Format) -> Path | None:
+        chosen = QFileDialog.getExistingDirectory(
+            self, f"Export: a folder to put {form.title} in", self._folder
+        )
+        if not chosen:
+            return None
+        folder = Path(chosen)
+        is_zarr = form.name.startswith("ome-zarr")
+        if is_zarr and any((folder / mark).exists() for mark in ("zarr.json", ".zgroup")):
+            return folder  # an image that the labels are added to, or an earlier export
+        self._folder = chosen
+        path = folder / f"{self._name()}{form.ending}"
+        return path if not path.exists() or self._replaces(path) else None
+
+    def _replaces(self, path: Path) -> bool:
+        question = f"{path.name} is there already. Replace it?"
+        answer = QMessageBox.question(self, "Export", question)
+        return bool(answer == QMessageBox.StandardButton.Yes)
+
+    def _name(self) -> str:
+        """Return what files are called: as the image, else as the layer."""
+        objects = self._objects()
+        assert objects is not None
+        layer = objects.labels.as_layer_data_tuple()
+        return layer_annotations([layer], history=False).file_name
+
+    def _on_written(self, path: Path, notes: list[str]) -> None:
+        late = [_LATE] if self._late else []
+        self._watch(None)
+        text = " ".join([f"Written: {path}.", *late, *notes])
+        level: Any = "warning" if late else "info"
+        self.told.emit(Message(text, level, "Show in folder", lambda: show_in_folder(path)))
+
+    # --- in
+
+    def _fill_import(self) -> None:
+        self.import_menu.clear()
+        self.import_menu.setToolTipsVisible(True)
+        file = self.import_menu.addAction("From a file…")
+        file.setToolTip("COCO, label TIFF, NIfTI, .npy, or a picture whose pixels are numbers")
+        file.triggered.connect(self.ask_file)
+        folder = self.import_menu.addAction("From an OME-Zarr…")
+        folder.setToolTip("The labels of an OME-Zarr image, or a zarr array of labels")
+        folder.triggered.connect(self.ask_zarr)
+        self.import_menu.addSeparator()
+        objects = self._objects()
+        layers = [
+            layer
+            for layer in importable_layers(self._viewer)
+            if objects is None or layer is not objects.labels
+        ]
+        for layer in layers:
+            action = self.import_menu.addAction(f"From the layer {layer.name}".replace("&", "&&"))
+            action.setToolTip("Its labels become objects in a layer of their own; it stays")
+            action.triggered.connect(lambda _=False, layer=layer: self.import_layer(layer))
+        if not layers:
+            self.import_menu.addAction("No layer with labels").setEnabled(False)
+
+    def ask_file(self) -> None:
+        """Let the user choose a file of labels."""
+        chosen, _ = QFileDialog.getOpenFileName(self, "Import labels", self._folder, _FILES)
+        if chosen:
+            self.import_from(Path(chosen))
+
+    def ask_zarr(self) -> None:
+        """Let the user choose a folder of labels."""
+        chosen = QFileDialog.getExistingDirectory(
+            self, "Import labels: an OME-Zarr folder", self._folder
+        )
+        if chosen:
+            self.import_from(Path(chosen))
+
+    def import_from(self, path: Path) -> None:
+        """Read a file of labels in a worker, and add them as objects."""
+        self._import(lambda: read_labels(path), path.name)
+
+    def import_layer(self, layer: Any) -> None:
+        """Take the numbers of a layer as objects; the layer stays as it is."""
+        data, meta, _ = layer.as_layer_data_tuple()
+        taken = (data, dict(meta), "labels")
+        self._import(lambda: layer_annotations([taken], history=False), layer.name)
+
+    def _import(self, read: Callable[[], Annotations], name: str) -> None:
+        if not self._ready():
+            return
+        self.progress.begin(f"Reading {name}")
+        self.task.start(
+            lambda tell, stopped: imported(read(), tell, stopped),
+            lambda found: self._on_read(name, found),
+            self._on_failed,
+        )
+
+    def _on_read(self, name: str, found: Imported) -> None:
+        _, notes = add_imported(self._viewer, found, self._images())
+        many = f"{found.objects:,} objects" if found.objects > 1 else "1 object"
+        self._tell(" ".join([f"Imported: {many} from {name}.", *notes]))
+
+    # --- both
+
+    def _on_failed(self, error: Exception) -> None:
+        self._watch(None)
+        if isinstance(error, Cancelled):
+            self._tell(str(error))
+        elif isinstance(error, Sa2VAError):
+            self.told.emit(Message(str(error), "error"))
+        else:  # a fault of ours: napari shows where it is
+            self.told.emit(Message(f"Something went wrong: {error!r}", "error"))
+
+    def _ready(self) -> bool:
+        if self.task.busy:
+            self._tell("One export or import at a time: wait for the one that runs, or cancel it.")
+        return not self.task.busy
+
+    def _watch(self, objects: LabelObjects | None) -> None:
+        """Notice changes of objects whose pixels are read where they are."""
+        if self._watched is not None:
+            self._watched.changed.disconnect(self._on_changed)
+        self._watched, self._late = objects, False
+        if objects is not None:
+            objects.changed.connect(self._on_changed)
+
+    def _on_changed(self) -> None:
+        self._late = True
+
+    def _tell(self, text: str) -> None:
+        self.told.emit(Message(text, "info"))
+
+
+class _Progress(QWidget):
+    """What is being written or read, how far it is, and Cancel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._what = ""
+        self.label = QLabel()
+        self.label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setMaximumHeight(8)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setAccessibleName("Cancel the export or import")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(self.label, stretch=2)
+        layout.addWidget(self.bar, stretch=1)
+        layout.addWidget(self.cancel)
+        self.setVisible(False)
+
+    def begin(self, what: str) -> None:
+        """Show what is begun; how long it takes is not known yet."""
+        self._what = what
+        self.label.setText(what)
+        self.label.setToolTip(what)
+        self.bar.setRange(0, 0)
+
+    def show_planes(self, done: int, total: int) -> None:
+        """Show how many planes are done."""
+        if total > 1:
+            self.label.setText(f"{self._what}: plane {done} of {total}")
+            self.bar.setRange(0, total)
+            self.bar.setValue(done)
+
+
+def named_as(path: Path, form: Format) -> Path:
+    """Return a path with the ending of a format, unless it has it, or another that means it.
+
+    Examples
+    --------
+    >>> named_as(Path("a/cells"), FORMATS["imagej"]).name
+    'cells.tif'
+    >>> named_as(Path("cells.nii"), FORMATS["nifti"]).name
+    'cells.nii'
+    """
+    meant = (form.suffix, *_ALSO.get(form.name, ()))
+    return path if path.name.lower().endswith(meant) else path.with_name(path.name + form.suffix)
+
+
+_ALSO: Final = {
+    "imagej": (".tiff",),
+    "ome-tiff": (".ome.tiff",),
+    "nifti": (".nii",),
+    "coco": (".json",),
+    "coco-polygons": (".json",),
+    "html": (".htm",),
+    "markdown": (".markdown",),
+}
+
+
+def show_in_folder(path: Path) -> None:
+    """Open the folder that a file or folder lies in, in the system's file manager."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+
+
+def _menu_button(text: str, menu: QMenu) -> QToolButton:
+    button = QToolButton()
+    button.setText(f"{text} ▾")
+    button.setAccessibleName(text)
+    button.setMenu(menu)
+    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    # napari's themes draw the arrow over the text.
+    button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
