@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--save-minutes", type=float, default=4.0)
     for name in ("rate", "final_share", "clip_share", "tiled", "memory_factor"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float)
-    for name in ("warm_up", "clip_frames"):
+    for name in ("warm_up", "heads_first", "clip_frames"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int)
     parser.add_argument("--mix", action="append", default=[], metavar="KIND=WEIGHT")
     parser.add_argument("--loss", action="append", default=[], metavar="LOSS=WEIGHT")
@@ -82,6 +82,7 @@ def _stage(options: argparse.Namespace) -> None:
             "tiled",
             "memory_factor",
             "warm_up",
+            "heads_first",
             "clip_frames",
         )
         if getattr(options, name) is not None

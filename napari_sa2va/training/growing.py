@@ -7,7 +7,6 @@ what it said before: new tokens score about as the mean of all do, which no word
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,13 +16,14 @@ from torch import nn
 
 from napari_sa2va.errors import CheckpointError
 from napari_sa2va.model.checkpoint import load_network
-from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.model.config import Sa2VAConfig, read_json
 from napari_sa2va.model.network import Sa2VANetwork
 from napari_sa2va.training.demo_config import demo_config
 from napari_sa2va.training.initialise import initialise
-from napari_sa2va.training.vocabulary import build_tokenizer
+from napari_sa2va.training.vocabulary import build_tokenizer, with_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from torch import Tensor
@@ -60,10 +60,19 @@ class Start:
     settings: dict[str, Any]
 
 
-def start_from(folder: Path | None) -> Start:
-    """Read a checkpoint folder to go on training; None for the demo's sizes, from nothing.
+def start_from(
+    folder: Path | None, texts: Iterable[str] = (), max_tiles: int | None = MAX_TILES
+) -> Start:
+    """Read a demo checkpoint's folder to go on training; None for its sizes, from nothing.
 
-    A demo checkpoint gets the words and tiles of the complete one.
+    It gets the words of the complete demo.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Questions whose words it shall have as well.
+    max_tiles : int, optional
+        Tiles that images are cut into; as the folder has it, if None.
 
     Raises
     ------
@@ -71,39 +80,45 @@ def start_from(folder: Path | None) -> Start:
         If it cannot be read, is no demo checkpoint, or one of another vocabulary.
     """
     if folder is None:
-        tokenizer = build_tokenizer()
-        settings = _tiled(demo_config(tokenizer.get_vocab_size()))
+        tokenizer = with_words(build_tokenizer(), texts)
+        settings = {**demo_config(tokenizer.get_vocab_size()), "max_dynamic_patch": MAX_TILES}
         network = Sa2VANetwork(Sa2VAConfig.from_dict(settings))
         initialise(network)
         return Start(network, tokenizer, settings)
-    network = load_network(folder)
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if not str(settings.get("name", "")).startswith("Sa2VA demo"):
+    Sa2VAConfig.from_folder(folder)  # says what is wrong with one that is none
+    settings = read_json(folder / "config.json")
+    if not is_demo(settings):
         raise CheckpointError(
             f"{folder} is not a demo checkpoint. The stages train the demo's sizes and words only."
         )
-    tokenizer = build_tokenizer()
-    _check_kept(Tokenizer.from_file(str(folder / "tokenizer.json")), tokenizer, folder)
-    settings = _tiled(settings)
+    network = load_network(folder)
+    known = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = with_words(_joined(known, build_tokenizer(), folder), texts)
     settings["llm_config"]["vocab_size"] = tokenizer.get_vocab_size()
+    if max_tiles is not None:
+        settings["max_dynamic_patch"] = max_tiles
     network.requires_grad_(True)
     grow(network, tokenizer)
     network.config = Sa2VAConfig.from_dict(settings)
     return Start(network, tokenizer, settings)
 
 
-def _tiled(settings: dict[str, Any]) -> dict[str, Any]:
-    return {**settings, "max_dynamic_patch": MAX_TILES}
+def is_demo(settings: dict[str, Any]) -> bool:
+    """Whether a ``config.json`` is that of a demo checkpoint, of this or another version."""
+    return str(settings.get("name", "")).startswith("Sa2VA demo")
 
 
-def _check_kept(old: Tokenizer, new: Tokenizer, folder: Path) -> None:
-    ids = new.get_vocab()
-    moved = [token for token, index in old.get_vocab().items() if ids.get(token) != index]
+def _joined(old: Tokenizer, new: Tokenizer, folder: Path) -> Tokenizer:
+    """Take the one of the two vocabularies that holds the other: a tuned demo has words more."""
+    ours, theirs = new.get_vocab(), old.get_vocab()
+    fewer, more = sorted((ours, theirs), key=len)
+    moved = [token for token, index in fewer.items() if more.get(token) != index]
     if moved:
         raise CheckpointError(
             f"{folder} has other words than this version trains, such as {moved[0]!r}. Start from "
             "the checkpoint that ships with napari-sa2va, or from nothing."
         )
+    return old if more is theirs else new
 
 
 @torch.no_grad()

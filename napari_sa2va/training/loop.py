@@ -115,6 +115,8 @@ class Loop:
             _log.warning("Step %d has no finite loss and is left out.", self.step)
             return
         torch.autograd.backward(total)
+        if self.step <= self.schedule.heads_first:
+            self.network.zero_grad(set_to_none=True)
         parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         self.optimizer.step()

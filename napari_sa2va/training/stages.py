@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.training.lessons import KINDS, MIX
-from napari_sa2va.training.schedule import Cosine
+from napari_sa2va.training.schedule import Cosine, is_due
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,6 +30,8 @@ class Stage:
         stage's time leads there.
     warm_up : int
         Steps until the peak.
+    heads_first : int
+        See `schedule.Cosine`.
     clip_frames : int
         The most frames of a clip that only memory is trained on.
     memory_factor : float
@@ -43,17 +44,18 @@ class Stage:
     rate: float = 5e-4
     final_share: float = 0.03
     warm_up: int = 100
+    heads_first: int = 0
     clip_frames: int = 4
     memory_factor: float = 2.0
 
     @property
     def schedule(self) -> Cosine:
         """Of the learning rate."""
-        return Cosine(self.rate, self.final_share, self.warm_up)
+        return Cosine(self.rate, self.final_share, self.warm_up, self.heads_first)
 
     def is_clip_step(self, step: int) -> bool:
         """Whether this step trains on clips: evenly spread, to the stage's share."""
-        return math.floor((step + 1) * self.clip_share) > math.floor(step * self.clip_share)
+        return is_due(step, self.clip_share)
 
     def with_mix(self, options: Iterable[str]) -> Stage:
         """Replace weights of kinds by options such as ``"count=0.2"``."""

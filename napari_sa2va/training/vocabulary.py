@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 SPECIAL_TOKENS: Final = (
@@ -89,6 +90,19 @@ def build_tokenizer(added: bool = True) -> Tokenizer:
         [AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS]
     )
     return tokenizer
+
+
+def with_words(tokenizer: Tokenizer, texts: Iterable[str]) -> Tokenizer:
+    """Add the words that it would spell letter by letter, behind all others."""
+    stored = json.loads(tokenizer.to_str())
+    vocabulary: dict[str, int] = stored["model"]["vocab"]
+    number = tokenizer.get_vocab_size()
+    for text in texts:
+        for piece, (start, end) in tokenizer.pre_tokenizer.pre_tokenize_str(text):
+            if text[start:end].strip().isalpha() and piece not in vocabulary:
+                vocabulary[piece] = number
+                number += 1
+    return Tokenizer.from_str(json.dumps(stored))
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:

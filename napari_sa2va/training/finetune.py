@@ -1,0 +1,212 @@
+"""``python -m napari_sa2va.training.finetune DATA``: continue a checkpoint on a lab's own images.
+
+DATA is a folder in the official fine-tuning format: ``images/`` and ``annotations.json``, as the
+export "Sa2VA fine-tuning folder" writes it. Interrupted, a run goes on where it was when it is
+started again with the same ``--folder``. It says how well the images that are held out are found,
+before and after, and leaves an ordinary checkpoint in ``FOLDER/checkpoint``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.model.device import choose_device
+from napari_sa2va.samples import demo_folder
+from napari_sa2va.training.folder import held_out, read_folder
+from napari_sa2va.training.lessons import MIX
+from napari_sa2va.training.measure_folder import Measured, measure_checkpoint
+from napari_sa2va.training.stages import Stage
+from napari_sa2va.training.tuning import CHECKPOINT, Tuning, TuningRun
+from napari_sa2va.training.weights import LossWeights
+from napari_sa2va.zoo.resolve import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sa2va.training.folder import Example
+
+_OWN_WORLD = "demo"
+
+
+def tune(
+    tuning: Tuning,
+    examples: Sequence[Example],
+    measured: dict[str, list[Example]],
+    others: Sequence[Example] = (),
+    device: str = "auto",
+) -> dict[str, tuple[Measured, Measured]]:
+    """Fine-tune, and measure before and after.
+
+    Parameters
+    ----------
+    measured : dict
+        Images to measure on, by a name for the report; empty sets are left out.
+    others : sequence of Example
+        To rehearse.
+
+    Returns
+    -------
+    dict
+        For each of `measured`, figures of the checkpoint that it began with and of the new one.
+    """
+    sets = {name: images for name, images in measured.items() if images}
+    tuning.folder.mkdir(parents=True, exist_ok=True)
+    before = _before(tuning, sets, device)
+    run = TuningRun(tuning, examples, others, choose_device(device))
+    run.train()
+    del run  # its memory is needed to load the checkpoint
+    after = measure_checkpoint(tuning.folder / CHECKPOINT, sets, device)
+    found = {name: (before[name], after[name]) for name in sets}
+    rows = {
+        name: {"before": old.as_json(), "after": new.as_json()}
+        for name, (old, new) in found.items()
+    }
+    (tuning.folder / "figures.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    return found
+
+
+def _before(tuning: Tuning, sets: dict[str, list[Example]], device: str) -> dict[str, Measured]:
+    """Measure the checkpoint to start from, unless an interrupted run has done so."""
+    path = tuning.folder / "before.json"
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["start"] == str(tuning.start) and kept["measured"].keys() == sets.keys():
+            return {name: Measured.from_json(rows) for name, rows in kept["measured"].items()}
+    found = measure_checkpoint(tuning.start, sets, device)
+    rows = {name: one.as_json() for name, one in found.items()}
+    text = json.dumps({"start": str(tuning.start), "measured": rows}, indent=1)
+    path.write_text(text, encoding="utf-8")
+    return found
+
+
+def report(found: dict[str, tuple[Measured, Measured]], console: Console) -> None:
+    """Print figures before and after as a table."""
+    table = Table("images", "phrases", "IoU before", "IoU after", "gained", "answered", box=None)
+    for name, (old, new) in found.items():
+        table.add_row(
+            name,
+            str(len(new.asked)),
+            f"{old.iou:.3f}",
+            f"{new.iou:.3f}",
+            f"{new.iou - old.iou:+.3f}",
+            f"{old.answered:.0%} → {new.answered:.0%}",
+        )
+    console.print(table)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what any fine-tuning can be told."""
+    parser.add_argument("--start", default=_OWN_WORLD, help="checkpoint folder, name or Hub id")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of training")
+    parser.add_argument("--train", choices=["all", "parts"], default="all")
+    parser.add_argument("--lora", type=int, default=0, metavar="RANK", help="with --train parts")
+    parser.add_argument("--rate", type=float, help="peak of the learning rate")
+    parser.add_argument("--warm-up", type=int, default=20, help="steps")
+    parser.add_argument("--final-share", type=float, default=0.05, help="of the rate, at the end")
+    parser.add_argument("--images", type=int, default=4, help="in a step")
+    parser.add_argument("--questions", type=int, default=6, help="about an image, in a step")
+    parser.add_argument("--mix", action="append", default=[], metavar="KIND=WEIGHT")
+    parser.add_argument("--loss", action="append", default=[], metavar="LOSS=WEIGHT")
+    parser.add_argument("--as-they-are", action="store_true", help="mirror and brighten nothing")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--workers", type=int, default=1, help="processes that read images")
+    parser.add_argument("--save-minutes", type=float, default=4.0)
+
+
+def tuning_of(options: argparse.Namespace, start: Path, folder: Path, rehearsed: float) -> Tuning:
+    """Read the options of `add_options`."""
+    return Tuning(
+        start=start,
+        folder=folder,
+        minutes=options.minutes,
+        train=options.train,
+        lora=options.lora,
+        rate=options.rate,
+        warm_up=options.warm_up,
+        final_share=options.final_share,
+        images=options.images,
+        questions=options.questions,
+        rehearsed=rehearsed,
+        mix=Stage(mix=dict(MIX)).with_mix(options.mix).mix,
+        varied=not options.as_they_are,
+        seed=options.seed,
+        workers=options.workers,
+        autocast=choose_device(options.device).type == "cuda",
+        save_minutes=options.save_minutes,
+        weights=LossWeights().changed(options.loss),
+    )
+
+
+def checkpoint_folder(name: str) -> Path:
+    """Find a checkpoint by its folder, its name or its id on the Hub."""
+    if name == _OWN_WORLD:
+        return demo_folder()
+    return Path(name) if Path(name).is_dir() else resolve(name)
+
+
+def quietly(options: argparse.Namespace) -> None:
+    """Prepare a process for training."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(options.threads)
+    # What ends a process politely saves first, as Ctrl+C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Fine-tune, or go on with the run in ``--folder``; print figures before and after."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="fine-tuning folder")
+    parser.add_argument("--folder", type=Path, default=Path("runs/tuned"), help="of the run")
+    parser.add_argument("--held-out", type=float, default=0.2, help="share of the images")
+    parser.add_argument("--test", type=Path, help="a folder to measure on instead")
+    parser.add_argument("--old", type=Path, help="a folder of what is not to be forgotten")
+    parser.add_argument(
+        "--rehearse", help=f"a folder to train on now and then, or {_OWN_WORLD!r}: its own world"
+    )
+    parser.add_argument("--rehearsed", type=float, default=0.5, help="share of the steps")
+    add_options(parser)
+    options = parser.parse_args(arguments)
+    console = Console(soft_wrap=True)
+    quietly(options)
+    try:
+        examples = read_folder(options.data)
+        measured = {}
+        if options.test:
+            measured["held out"] = read_folder(options.test)
+        elif options.held_out > 0:
+            examples, measured["held out"] = held_out(examples, options.held_out, options.seed)
+        if options.old:
+            measured["old"] = read_folder(options.old)
+        others = []
+        if options.rehearse and options.rehearse != _OWN_WORLD:
+            others = read_folder(Path(options.rehearse))
+        share = options.rehearsed if options.rehearse else 0.0
+        tuning = tuning_of(options, checkpoint_folder(options.start), options.folder, share)
+        console.print(
+            f"{len(examples)} images to train on, "
+            + ", ".join(f"{len(images)} {name}" for name, images in measured.items())
+        )
+        report(tune(tuning, examples, measured, others, options.device), console)
+        console.print(f"The new checkpoint: {tuning.folder / CHECKPOINT}", highlight=False)
+    except Sa2VAError as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Fine-tuning: any checkpoint goes on, a run is resumed, and what comes out is an ordinary one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from napari_sa2va.errors import CheckpointError, InvalidInput
+from napari_sa2va.model import Sa2VA
+from napari_sa2va.model.checkpoint import load_network, official_state
+from napari_sa2va.samples import demo_folder
+from napari_sa2va.samples.world.shifted import make_shifted
+from napari_sa2va.training import finetune, loop
+from napari_sa2va.training.folder import read_folder
+from napari_sa2va.training.folder_writing import write_folder
+from napari_sa2va.training.measure_folder import Asked, Measured
+from napari_sa2va.training.shifted import NEW, OLD, verdicts
+from napari_sa2va.training.trained_parts import choose_trained, merged
+from napari_sa2va.training.tuning import Tuning, TuningRun
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three scenes of the shifted domain, two phrases each."""
+    folder = tmp_path_factory.mktemp("data")
+    scenes = [make_shifted(seed) for seed in range(3)]
+    write_folder(
+        folder,
+        (
+            (s.image[:100, :100], {text: s.masks[list(meant)].any(0)[:100, :100]})
+            for s in scenes
+            for text, meant in list(s.phrases.items())[:1]
+        ),
+    )
+    return folder
+
+
+def _one_step(run: TuningRun) -> None:
+    run.loop.minutes = (run.loop.seconds + 0.001) / 60
+    run.train()
+
+
+def test_parts_and_lora_of_any_checkpoint_are_trained_and_merged(
+    tiny_folder: Path, data: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("peft")
+    tuning = Tuning(
+        tiny_folder, tmp_path, train="parts", lora=2, rate=1e-2, warm_up=0, images=1, workers=0
+    )
+    examples = read_folder(data)
+    run = TuningRun(tuning, examples, (), _CPU)
+    _one_step(run)
+    assert run.loop.step == 1
+    old = load_network(tiny_folder)
+    before = official_state(old, torch.float32)
+    saved = load_network(tmp_path / "checkpoint")  # an ordinary folder: no name of LoRA's in it
+    after = official_state(saved, torch.float32)
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    for part in ("mlp1", "text_hidden_fcs", "sam_mask_decoder", "q_proj.weight", "up_proj"):
+        assert any(part in name for name in changed), part
+    for part in ("vision_model", "image_encoder", "embed_tokens", "lm_head", "layernorm"):
+        assert not any(part in name for name in changed), part
+    # The merged network says what the one with LoRA says; and the run's own weights stay.
+    ids = torch.arange(5)[None]
+    run.network.eval()
+    base = run.network.language_model.model.layers[0].self_attn.q_proj.base_layer
+    kept = base.weight
+    with torch.no_grad():
+        torch.testing.assert_close(
+            saved.language_model(ids).logits, run.network.language_model(ids).logits
+        )
+        with merged(run.network):
+            assert not any("lora" in name for name in run.network.state_dict())
+    assert base.weight is kept
+    # Resumed, it goes on with the same weights; as another run, it does not.
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert len(state["network"]) < len(after) / 2
+    again = TuningRun(tuning, examples, (), _CPU)
+    assert again.loop.step == 1
+    with torch.no_grad():
+        for one, other in zip(again.network.parameters(), run.network.parameters(), strict=True):
+            torch.testing.assert_close(one, other)
+    with pytest.raises(InvalidInput, match="other lora"):
+        TuningRun(replace(tuning, lora=3), examples, (), _CPU)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(CheckpointError, match="of another run"):
+        TuningRun(replace(tuning, lora=0), examples, (), _CPU)
+
+
+def test_what_does_not_go_together_is_said(tiny_folder: Path, data: Path, tmp_path: Path) -> None:
+    network = load_network(tiny_folder)
+    with pytest.raises(InvalidInput, match="--train parts"):
+        choose_trained(network, "all", 4, words=False)
+    with pytest.raises(InvalidInput, match="world of its own"):
+        TuningRun(Tuning(tiny_folder, tmp_path, rehearsed=0.5), read_folder(data), (), _CPU)
+    config = json.loads((tiny_folder / "config.json").read_text(encoding="utf-8"))
+    config["text_config"] = config.pop("llm_config")
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises((CheckpointError, InvalidInput)):
+        TuningRun(Tuning(tmp_path, tmp_path / "run"), read_folder(data), (), _CPU)
+
+
+def test_the_command_teaches_the_demo_new_words(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loop, "_LOG_EVERY", 1)
+    monkeypatch.setattr("napari_sa2va.training.finetune.signal.signal", lambda *_: None)
+    small = [str(data), "--folder", str(tmp_path), "--images", "1", "--questions", "1"]
+    small += ["--workers", "0", "--device", "cpu", "--threads", "1", "--held-out", "0.3"]
+    finetune.main([*small, "--minutes", "0.001"])
+    said = capsys.readouterr().out
+    assert "2 images to train on, 1 held out" in said
+    assert "IoU before" in said
+    rows = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["held out"]
+    assert len(rows["before"]) == len(rows["after"]) == 1
+    (row,) = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {"language", "mask", "clicks", "presence"} <= row.keys()
+    tuned = Sa2VA.from_pretrained(tmp_path / "checkpoint", device="cpu", dtype="float32")
+    shipped = Sa2VA.from_pretrained(demo_folder(), device="cpu", dtype="float32")
+    assert shipped.unknown_words("all grains") == ("grains",)
+    assert tuned.unknown_words("all grains of the large red cell") == ()
+    assert tuned.config.max_tiles == shipped.config.max_tiles
+    # A tuned demo can be tuned again, and keeps its words.
+    again = TuningRun(Tuning(tmp_path / "checkpoint", tmp_path / "b"), read_folder(data), (), _CPU)
+    assert not again.opened.new_words
+    with pytest.raises(SystemExit):
+        finetune.main([str(tmp_path), "--folder", str(tmp_path / "c")])
+    assert "has no annotations.json" in capsys.readouterr().out
+
+
+def test_verdicts_of_the_shifted_domain() -> None:
+    def measured(*scores: float) -> Measured:
+        return Measured(tuple(Asked("a.png", "x", score, score > 0) for score in scores))
+
+    assert measured(0.0, 0.5).iou == 0.25
+    assert measured(0.0, 0.5).answered == 0.5
+    assert Measured.from_json(measured(0.5).as_json()) == measured(0.5)
+    found = {NEW: (measured(0.1), measured(0.4)), OLD: (measured(0.8), measured(0.7))}
+    assert [reached for _, reached in verdicts(found)] == [True, False]
+    assert np.isclose(found[NEW][1].iou - found[NEW][0].iou, 0.3)
