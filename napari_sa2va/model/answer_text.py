@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_sa2va.model.prompts import SEG
 from napari_sa2va.model.tokenizer import PHRASE_END, PHRASE_START, Detokenizer
 
 if TYPE_CHECKING:
     from napari_sa2va.model.tokenizer import Tokenizer
-
-# Private-use characters stand for the tags while text is assembled, so that a tag is told from
-# letters that happen to spell one.
-_SEG, _START, _END = "\ue000", "\ue001", "\ue002"
-_MARKS: Final = {SEG: _SEG, PHRASE_START: _START, PHRASE_END: _END}
-_TAGS: Final = re.compile(rf"{_START}\s*|\s*{_END}")
-# Several objects may share one phrase: <p> two cells </p> [SEG] [SEG]
-_PHRASE: Final = re.compile(rf"{_START}([^{_START}{_END}{_SEG}]*){_END}((?:\s*{_SEG})+)")
 
 
 class Phrase(NamedTuple):
@@ -30,6 +21,13 @@ class Phrase(NamedTuple):
 class AnswerText:
     """Assembles an answer's text while its tokens come.
 
+    A phrase stands between ``<p>`` and ``</p>`` and belongs to every ``[SEG]`` behind it with white
+    space at most in between: ``<p> two cells </p> [SEG] [SEG]``. What a model writes otherwise is
+    text: a ``<p>`` that is never closed (or opened again, or has a ``[SEG]`` in it) begins no
+    phrase, and a ``[SEG]`` behind other words has none.
+
+    Each token costs the same, however long the answer is.
+
     Parameters
     ----------
     tokenizer : Tokenizer
@@ -38,47 +36,77 @@ class AnswerText:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer)
-        self._marked = ""
-        self._sent = 0
+        self._told: list[str] = []
+        self._length = 0
+        self._space = ""  # white space that a </p> would take out
+        self._opened: tuple[int, int] | None = None  # pieces and characters in front of a phrase
+        self._trim = False  # white space is taken out behind a <p>
+        self._closed: Phrase | None = None
+        self._phrases: list[Phrase | None] = []
 
     @property
     def text(self) -> str:
         """The text so far: ``[SEG]`` kept, other tags and their inner margins taken out."""
-        return _without_tags(self._marked)
+        return "".join(self._told) + self._space
 
     def push(self, token: int) -> str:
         """Add a token; return the text that is now certain, which may be empty."""
+        before = len(self._told)
         name = self._tokenizer.special(token)
         if name is None:
-            self._marked += self._detokenizer.push(token)
+            self._write(self._detokenizer.push(token))
         else:
-            self._marked += self._detokenizer.flush() + _MARKS.get(name, "")
-        # White space waits: it is taken out when </p> follows.
-        return self._more(self.text.rstrip())
+            self._write(self._detokenizer.flush(token))
+            self._mark(name)
+        return "".join(self._told[before:])
 
     def finish(self) -> str:
         """Return the rest of the text."""
-        self._marked += self._detokenizer.flush()
-        return self._more(self.text)
+        before = len(self._told)
+        self._write(self._detokenizer.flush())
+        self._settle()
+        return "".join(self._told[before:])
 
     def phrases(self) -> list[Phrase | None]:
         """Return for each ``[SEG]`` the phrase in front of it, None where there is none."""
-        found: list[Phrase | None] = []
-        read = 0
-        for match in _PHRASE.finditer(self._marked):
-            found += [None] * self._marked.count(_SEG, read, match.start())
-            words = match.group(1).strip()
-            start = len(_without_tags(self._marked[: match.start()]))
-            phrase = Phrase(words, (start, start + len(words))) if words else None
-            found += [phrase] * match.group(2).count(_SEG)
-            read = match.end()
-        return found + [None] * self._marked.count(_SEG, read)
+        return list(self._phrases)
 
-    def _more(self, certain: str) -> str:
-        more = certain[self._sent :]
-        self._sent = max(self._sent, len(certain))
-        return more
+    def _mark(self, name: str) -> None:
+        if name == PHRASE_START:
+            self._settle()
+            self._opened, self._trim, self._closed = (len(self._told), self._length), True, None
+        elif name == PHRASE_END:
+            self._space, self._trim = "", False
+            self._closed = self._phrase()
+            self._opened = None
+        elif name == SEG:
+            self._settle()
+            self._phrases.append(self._closed)
+            self._opened, self._trim = None, False
+            self._tell(SEG)
 
+    def _phrase(self) -> Phrase | None:
+        """Return what stands since the last ``<p>``, None if nothing does."""
+        if self._opened is None or self._length == self._opened[1]:
+            return None
+        pieces, start = self._opened
+        return Phrase("".join(self._told[pieces:]), (start, self._length))
 
-def _without_tags(marked: str) -> str:
-    return _TAGS.sub("", marked).replace(_SEG, SEG)
+    def _write(self, text: str) -> None:
+        if self._trim:
+            text = text.lstrip()
+        words = text.rstrip()
+        if words:
+            self._trim, self._closed = False, None
+            self._settle()
+            self._tell(words)
+        self._space += text[len(words) :]
+
+    def _settle(self) -> None:
+        if self._space:
+            self._tell(self._space)
+            self._space = ""
+
+    def _tell(self, text: str) -> None:
+        self._told.append(text)
+        self._length += len(text)

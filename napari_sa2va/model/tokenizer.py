@@ -24,6 +24,7 @@ PHRASE_START: Final = "<p>"
 PHRASE_END: Final = "</p>"
 _SPECIAL_KEYS: Final = ("bos_token", "eos_token", "pad_token", "unk_token")
 _ANSWER: Final = "\ue000"  # private use: no text has it by itself
+_LONGEST_RUN: Final = 32
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 
@@ -264,25 +265,30 @@ class Detokenizer:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._run: list[int] = []  # ordinary tokens since the last break
-        self._told = 0  # so many of them have been returned as text
+        # Tokens that were told stay as context: some tokenizers write the first one of a text
+        # without its space.
+        self._context: list[int] = []
+        self._run: list[int] = []
+        self._told = 0  # characters of the context
 
     def push(self, token: int) -> str:
         """Add an ordinary token; return the text that it completes, which may be empty."""
         self._run.append(token)
-        text = self._pending()
-        if text.endswith("\ufffd") and len(self._run) - self._told < 4:
-            return ""  # part of a character; UTF-8 has at most four bytes
-        # What was told stays as context: some tokenizers write the first piece without its space.
-        self._run, self._told = self._run[self._told :], len(self._run) - self._told
-        return text
+        text = self._tokenizer.decode(self._context + self._run)
+        # Perhaps part of a character. Bytes that never become one are let go at some length, or
+        # each of them would cost more than the one before.
+        if text.endswith("\ufffd") and len(self._run) < _LONGEST_RUN:
+            return ""
+        more = text[self._told :]
+        self._begin_after(self._run)
+        return more
 
-    def flush(self) -> str:
-        """Return what is left, before a special token or at the end."""
-        text = self._pending()
-        self._run, self._told = [], 0
-        return text
+    def flush(self, special: int | None = None) -> str:
+        """Return what is left, at the end or before a special token."""
+        more = self._tokenizer.decode(self._context + self._run)[self._told :] if self._run else ""
+        self._begin_after([] if special is None else [special])
+        return more
 
-    def _pending(self) -> str:
-        told = self._tokenizer.decode(self._run[: self._told]) if self._told else ""
-        return self._tokenizer.decode(self._run).removeprefix(told) if self._run else ""
+    def _begin_after(self, context: list[int]) -> None:
+        self._context, self._run = context, []
+        self._told = len(self._tokenizer.decode(context)) if context else 0

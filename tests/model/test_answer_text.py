@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+import re
+
 import golden
 import pytest
 
@@ -49,6 +52,12 @@ def test_text_is_told_without_tags_and_streamed_as_it_is(
         ("<p> not it </p> and [SEG]", [None]),
         ("<p> </p> [SEG]", [None]),
         ("<p> a <p> b </p> [SEG]", ["b"]),
+        ("<p> never closed [SEG]", [None]),
+        ("<p> with a [SEG] in it </p> [SEG]", [None, None]),
+        ("closed only </p> [SEG]", [None]),
+        ("<p> a </p> </p> [SEG]", [None]),
+        ("<p> a </p>" + " [SEG]" * 50, ["a"] * 50),
+        ("<p> 細胞 😀 </p> [SEG] <p> خلية </p>[SEG]", ["細胞 😀", "خلية"]),
     ],
 )
 def test_phrases_belong_to_the_masks_behind_them(
@@ -60,6 +69,34 @@ def test_phrases_belong_to_the_masks_behind_them(
     for phrase in found:
         if isinstance(phrase, Phrase):
             assert words.text[slice(*phrase.span)] == phrase.text
+
+
+def test_whatever_a_model_writes_is_text_with_phrases_in_it(tokenizer: Tokenizer) -> None:
+    """Any order of tags, spaces and letters of any script, byte for byte."""
+    rng = random.Random(5)
+    pieces = ["<p>", "</p>", "[SEG]", "<vp>", " ", "\n", "a", "細", "😀", "é", "\ufffd", "\ue000"]
+    for _ in range(300):
+        raw = "".join(rng.choices(pieces, k=rng.randint(1, 14)))
+        words, parts = read(tokenizer, raw)
+        expected = re.sub(r"<p>\s*|\s*</p>", "", raw.replace("<vp>", ""))
+        assert words.text == "".join(parts) == expected, raw
+        found = words.phrases()
+        assert len(found) == raw.count("[SEG]"), raw
+        for phrase in filter(None, found):
+            assert words.text[slice(*phrase.span)] == phrase.text == phrase.text.strip() != ""
+            assert "[SEG]" not in phrase.text
+
+
+def test_a_long_answer_costs_no_more_by_the_token(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    decode = tokenizer.decode
+    monkeypatch.setattr(tokenizer, "decode", lambda ids: decoded.append(len(ids)) or decode(ids))
+    words = AnswerText(tokenizer)
+    for token in tokenizer.encode("<p> a cell </p> [SEG] and 細胞. " * 60):
+        words.push(token)
+    assert max(decoded) < 10  # tokens at a time: a character or two
 
 
 def test_letters_that_spell_a_tag_are_no_tag(tokenizer: Tokenizer) -> None:

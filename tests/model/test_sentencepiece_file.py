@@ -17,9 +17,11 @@ import pytest
 import torch
 
 from napari_sa2va.errors import CheckpointError
-from napari_sa2va.model import Sa2VA
+from napari_sa2va.model import Exchange, Sa2VA
+from napari_sa2va.model.answer_text import AnswerText
 from napari_sa2va.model.checkpoint import save_checkpoint
 from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.model.looking import NOTHING
 from napari_sa2va.model.network import Sa2VANetwork
 from napari_sa2va.model.prompts import template_signs
 from napari_sa2va.model.sentencepiece_file import build_tokenizer, read_model
@@ -80,6 +82,9 @@ def test_special_tokens_have_their_ids_and_text_begins_with_its_token(tmp_path: 
     assert {tokenizer.special(token) for token in tokenizer.stop} == {"<|im_end|>", "</s>"}
     text = "<p> two  cells, 10 µm </p> [SEG]\n"
     assert tokenizer.decode(tokenizer.encode(text)[1:]) == text
+    words = AnswerText(tokenizer)
+    parts = [words.push(token) for token in tokenizer.encode_answer(f"It is [SEG] by {text}細胞")]
+    assert "".join([*parts, words.finish()]) == "It is [SEG] by two  cells, 10 µm [SEG]\n細胞"
     assert tokenizer.unknown_words("zebra") == ()
 
 
@@ -126,3 +131,10 @@ def test_a_checkpoint_with_internlm2_answers(tmp_path: Path, small_sam2: Sam2Con
     answer = model.answer(image, "Please segment the cell.", max_new_tokens=4)
     assert len(answer.tokens) == 4
     assert model.answer(image, "Please segment the cell.", max_new_tokens=4) == answer
+    before = (Exchange("Please segment the cell.", answer.raw),)
+    follow_up = model.answer(image, "What is it?", max_new_tokens=4, before=before)
+    model.clear_cache()
+    again = model.answer(image, "What is it?", max_new_tokens=4, before=before)
+    assert again.tokens == follow_up.tokens
+    said = model._looking.prompt_ids(NOTHING, "What is it?", (), before)
+    assert said.count(1) == 1  # the sign of a beginning
