@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from huggingface_hub import split_torch_state_dict_into_shards
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_sa2va.errors import CheckpointError
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.failures import stop_if, translated
+from napari_sa2va.model.filling import ALWAYS_FLOAT32, Filling, emptied
 from napari_sa2va.model.names import Stored, has_two_decoders, packed
 from napari_sa2va.model.network import Sa2VANetwork
+from napari_sa2va.model.quantized import quantized_as
 from napari_sa2va.model.shards import AGAIN, INDEX, SINGLE, Shards
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float], object]
 
-# Positions are multiplied with this matrix: rounding it moves every point prompt.
-_ALWAYS_FLOAT32: Final = "positional_encoding_gaussian_matrix"
 _TOKENIZER_FILES: Final = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -51,13 +51,17 @@ def load_network(
 ) -> Sa2VANetwork:
     """Read a checkpoint folder.
 
-    Each tensor goes from its file to its place on the device, so memory never holds more than the
-    network and one tensor.
+    Each tensor goes from its file, which is mapped, not read, to its place on the device. Memory
+    never holds more than the network and a part of one tensor; when the loading fails or is
+    cancelled, it holds nothing.
 
     Parameters
     ----------
     folder : Path
         With ``config.json`` and safetensors files.
+    dtype : torch.dtype
+        Of all weights; or ``torch.int8`` or ``torch.int4``, which the language model's layers are
+        rounded to one by one, the rest being in `plain_dtype`.
     progress : callable, optional
         Called with a message and the fraction read, 0 to 1.
     cancelled : callable, optional
@@ -76,22 +80,26 @@ def load_network(
         If the device cannot hold the network.
     Cancelled
     """
-    config = Sa2VAConfig.from_folder(folder)
+    config, place = Sa2VAConfig.from_folder(folder), torch.device(device)
     with Shards(folder) as shards, translated("loading the model"):
         network = empty_network(config, has_two_decoders(shards.names), folder)
-        wanted = match_names(network, shards.names, str(folder))
-        total = sum(t.numel() for t in network.state_dict().values())
-        done = 0
-        for name in shards.names_by_file(wanted):
-            stop_if(cancelled)
-            done += _place(network, shards, name, wanted[name], torch.device(device), dtype)
-            if progress is not None:
-                progress(f"Reading {shards.file(name).name}", done / total)
-        for module in network.modules():  # frequencies that no checkpoint holds
-            for key, buffer in module.named_buffers(recurse=False):
-                module.register_buffer(
-                    key, buffer.to(device), persistent=key not in module._non_persistent_buffers_set
-                )
+        filling = Filling(network, shards, place, dtype)
+        try:
+            wanted = match_names(network, shards.names, str(folder))
+            total = sum(t.numel() for t in network.state_dict().values())
+            done = 0
+            for name in shards.names_by_file(wanted):
+                stop_if(cancelled)
+                done += filling.place(name, wanted[name])
+                if progress is not None:
+                    progress(f"Reading {shards.file(name).name}", done / total)
+            for module in network.modules():  # frequencies that no checkpoint holds
+                for key, buffer in module.named_buffers(recurse=False):
+                    kept = key not in module._non_persistent_buffers_set
+                    module.register_buffer(key, buffer.to(place), persistent=kept)
+        except BaseException:
+            emptied(network)  # whoever keeps the error keeps this frame too
+            raise
     return network
 
 
@@ -149,56 +157,6 @@ def match_names(
     return dict(wanted)
 
 
-def stored_shape(network: nn.Module, places: list[tuple[str, Stored]]) -> tuple[int, ...]:
-    """Return the shape that a stored tensor must have to fill its places (see `match_names`)."""
-    ours, place = places[0]
-    rows, *rest = _parameter(network, ours).shape
-    return place.stored_rows(rows), *rest
-
-
-def _place(
-    network: Sa2VANetwork,
-    shards: Shards,
-    name: str,
-    places: list[tuple[str, Stored]],
-    device: torch.device,
-    dtype: torch.dtype,
-) -> int:
-    """Put one stored tensor where it belongs; return how many values it has."""
-    expected = stored_shape(network, places)
-    if shards.shape(name) != expected:
-        raise CheckpointError(
-            f"{shards.file(name)}: {name} has the shape {shards.shape(name)} where config.json "
-            f"asks for {expected}. {AGAIN}"
-        )
-    tensor = shards.read(name)
-    # A sum shows any infinity or nan among its terms, and needs no memory.
-    if not tensor.is_floating_point() or not tensor.sum(dtype=torch.float32).isfinite():
-        raise CheckpointError(f"{shards.file(name)} is damaged: {name} holds no numbers. {AGAIN}")
-    kept = torch.float32 if name.endswith(_ALWAYS_FLOAT32) else dtype
-    for ours, place in places:
-        # A copy in any case: the tensor read may be a view of the file.
-        part = place.of(tensor).to(device=device, dtype=kept, copy=True)
-        _assign(network, ours, part.contiguous())
-    return tensor.numel()
-
-
-def _parameter(network: nn.Module, name: str) -> Tensor:
-    path, _, leaf = name.rpartition(".")
-    tensor = getattr(network.get_submodule(path), leaf)
-    assert isinstance(tensor, Tensor)
-    return tensor
-
-
-def _assign(network: nn.Module, name: str, tensor: Tensor) -> None:
-    path, _, leaf = name.rpartition(".")
-    module = network.get_submodule(path)
-    if leaf in module._parameters:
-        module.register_parameter(leaf, nn.Parameter(tensor, requires_grad=False))
-    else:
-        module.register_buffer(leaf, tensor)
-
-
 def save_checkpoint(
     network: Sa2VANetwork,
     config: dict[str, Any],
@@ -249,11 +207,19 @@ def save_checkpoint(
 
 
 def official_state(network: Sa2VANetwork, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Return a network's weights on the CPU under their official names."""
+    """Return a network's weights on the CPU under their official names.
+
+    Raises
+    ------
+    CheckpointError
+        If weights were rounded to few bits when they were read.
+    """
+    if (few_bits := quantized_as(network)) is not None:
+        raise CheckpointError(f"A model in {few_bits} cannot be saved. Load it in float32 first.")
     naming = network.naming()
     parts: dict[str, list[tuple[Stored, Tensor]]] = defaultdict(list)
     for ours, tensor in network.state_dict().items():
         place = naming(ours)
-        kept = torch.float32 if place.name.endswith(_ALWAYS_FLOAT32) else dtype
+        kept = torch.float32 if place.name.endswith(ALWAYS_FLOAT32) else dtype
         parts[place.name].append((place, tensor.detach().to("cpu", kept)))
     return {name: packed(pieces) for name, pieces in parts.items()}

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final
 
 import torch
 
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.model.precision import INT4, INT8
 
 _DTYPES: Final = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
+    # Of the language model's layers; see `plain_dtype` for the rest.
+    INT8: torch.int8,
+    INT4: torch.int4,
 }
+_QUANTIZED: Final = (torch.int8, torch.int4)
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
@@ -44,21 +50,43 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
 def choose_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
     """Return a dtype by name; ``"auto"`` is bfloat16 where a CUDA device computes in it natively.
 
-    Elsewhere it is float32, in which the published results are reproduced.
+    Elsewhere it is float32, in which the published results are reproduced. ``"int8"`` and
+    ``"int4"`` are of the language model's layers alone.
 
     Raises
     ------
     InvalidInput
-        If the name is unknown.
+        If the name is unknown, or this dtype does not work on this device.
     """
-    if isinstance(name, torch.dtype):
-        return name
     if name == "auto":
         if device.type == "cuda":
             with torch.cuda.device(device):
                 native = torch.cuda.is_bf16_supported(including_emulation=False)
             return torch.bfloat16 if native else torch.float32
         return torch.float32
-    if name not in _DTYPES:
+    if isinstance(name, str) and name not in _DTYPES:
         raise InvalidInput(f"There is no dtype {name!r}. Choose auto, {', '.join(_DTYPES)}.")
-    return _DTYPES[name]
+    dtype = name if isinstance(name, torch.dtype) else _DTYPES[name]
+    if dtype in _QUANTIZED:
+        _check_quantized(dtype, device)
+    return dtype
+
+
+def plain_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """Return the dtype of what is not held in few bits: the vision tower, SAM2, embeddings."""
+    return choose_dtype("auto", device) if dtype in _QUANTIZED else dtype
+
+
+def _check_quantized(dtype: torch.dtype, device: torch.device) -> None:
+    if device.type == "cuda":
+        if find_spec("bitsandbytes") is None:
+            raise InvalidInput(
+                "8-bit and 4-bit weights on a GPU need the package bitsandbytes. Install it with "
+                'pip install "napari-sa2va[quantized]", or choose bfloat16.'
+            )
+    elif dtype == torch.int4:
+        raise InvalidInput("4-bit weights need an NVIDIA GPU. Choose int8 or float32 here.")
+    elif device.type != "cpu":
+        raise InvalidInput(
+            f"8-bit weights do not work on {device.type!r}. Choose float32 or float16, or the cpu."
+        )

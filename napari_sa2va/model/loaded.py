@@ -13,6 +13,7 @@ from napari_sa2va.model.asking import Asker
 from napari_sa2va.model.cache import LookCache
 from napari_sa2va.model.failures import guarded, translated
 from napari_sa2va.model.looking import Looking
+from napari_sa2va.model.quantized import quantized_as
 from napari_sa2va.model.results import Capabilities
 from napari_sa2va.model.tracking_decoder import read_tracking_decoder
 
@@ -68,8 +69,8 @@ class LoadedModel:
 
     @property
     def dtype_name(self) -> str:
-        """The dtype as a user writes it, such as ``"bfloat16"``."""
-        return str(self.dtype).removeprefix("torch.")
+        """The dtype as a user writes it, such as ``"bfloat16"`` or ``"int8"``."""
+        return quantized_as(self.network) or str(self.dtype).removeprefix("torch.")
 
     @property
     def capabilities(self) -> Capabilities:

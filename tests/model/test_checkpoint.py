@@ -19,9 +19,9 @@ from napari_sa2va.model.checkpoint import (
     match_names,
     official_state,
     save_checkpoint,
-    stored_shape,
 )
 from napari_sa2va.model.config import Sa2VAConfig
+from napari_sa2va.model.filling import stored_shape
 from napari_sa2va.model.network import Sa2VANetwork
 from napari_sa2va.model.shards import INDEX, SINGLE
 from napari_sa2va.zoo import find
