@@ -24,7 +24,7 @@ RUN_DEMO = 'python -m pip install ".[all]" && napari-sa2va demo'
 RUN_TESTS = 'python -m pip install -e ".[all,test]" && python -m pytest'
 
 # Only what an extra brings; code that needs it says so.
-OPTIONAL = {"training/curves.py": {"matplotlib"}}
+OPTIONAL = {"training/curves.py": {"matplotlib"}, "training/trained_parts.py": {"peft"}}
 # npe2 reads our manifest, napari makes widgets with magicgui, sam2 resizes with torchvision.
 NEEDED_BY_OTHERS = {"magicgui", "npe2", "torchvision"}
 DISTRIBUTION_OF = {"PIL": "pillow", "skimage": "scikit-image"}
