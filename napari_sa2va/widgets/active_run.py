@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.annotation.mentions import mentions
 from napari_sa2va.engine import (
+    ChatRequest,
     MaskTrackRequest,
     Request,
     TrackRequest,
@@ -16,8 +17,9 @@ from napari_sa2va.engine import (
 )
 from napari_sa2va.engine.provenance import request_detail
 from napari_sa2va.engine.region_questions import describe_questions, region_question
-from napari_sa2va.viewer import snapshot
+from napari_sa2va.viewer import PlaneSnapshot, snapshot
 from napari_sa2va.viewer.stack import stack_axes, stack_snapshot
+from napari_sa2va.widgets.chat_runs import placement_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.packed import PackedMask
     from napari_sa2va.engine import Question, TrackedObject
     from napari_sa2va.model.track_state import TrackState
-    from napari_sa2va.viewer import PlaneSnapshot
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
     from napari_sa2va.viewer.regions import RegionSnapshot
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from napari_sa2va.viewer.stack import StackSnapshot
     from napari_sa2va.viewer.track_run import TrackRun
     from napari_sa2va.widgets.asked import Asked
+    from napari_sa2va.widgets.chat_runs import ChatRun
     from napari_sa2va.widgets.messages import Message
 
 
@@ -123,6 +125,8 @@ class ActiveRun:
         Whether the runner's own events have begun.
     renewed : list of SoftMask
         What was found for the object that is asked for again.
+    chat : ChatRun or None
+        What goes with a question of the conversation.
     """
 
     asked: Asked
@@ -145,9 +149,10 @@ class ActiveRun:
     held: LabelObjects | None = None
     asking: bool = False
     renewed: list[SoftMask] = field(default_factory=list)
+    chat: ChatRun | None = None
     worker: Any = None
 
-    def request(self) -> Request | TrackRequest | MaskTrackRequest:
+    def request(self) -> Request | ChatRequest | TrackRequest | MaskTrackRequest:
         """Make the request; in the worker thread, since a first import of the model is slow.
 
         Raises
@@ -155,13 +160,28 @@ class ActiveRun:
         InvalidInput
             If nothing can be asked, or no such planes can be looked at.
         """
-        request = self._follow_masks() if self.seeds is not None else self._ask()
+        request: Request | ChatRequest | TrackRequest | MaskTrackRequest
+        if self.chat is not None:
+            request, self.questions = self.chat.request(self.asked, self.place.frames, self.regions)
+        else:
+            request = self._follow_masks() if self.seeds is not None else self._ask()
         self.detail = request_detail(request)
         return request
+
+    @property
+    def placement(self) -> Placement:
+        """Where masks go that are not followed: the plane, or the first frame looked at."""
+        if self.chat is not None:
+            return placement_of(self.chat, self.place)
+        if isinstance(self.place, PlaneSnapshot):
+            return self.place.placement
+        return self.place.first
 
     def shown(self, index: int) -> str:
         """Return a question as the user would say it."""
         question = self.questions[index]
+        if self.chat is not None:
+            return self.asked.text.strip()
         if self.regions is None:
             return question.phrase or question.text
         if self.asked.mode == "ask" or question.label is None:
@@ -228,6 +248,9 @@ def place_of(viewer: Any, asked: Asked) -> tuple[PlaneSnapshot | StackSnapshot, 
     InvalidInput
         If it cannot be looked at.
     """
+    if asked.movie is not None:
+        movie = stack_snapshot(viewer, asked.images, asked.movie, asked.look_at)
+        return movie, movie.placement(movie.axis.current)
     if asked.track is None:
         plane = snapshot(viewer, asked.images, asked.look_at)
         return plane, plane.placement

@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
+from napari_sa2va.widgets.chat_bar import ChatBar
 from napari_sa2va.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
-    from napari_sa2va.annotation import Conversation
     from napari_sa2va.widgets.asked import Mode
 
 PLACEHOLDERS: Final = {
@@ -31,8 +31,8 @@ PLACEHOLDERS: Final = {
 }
 
 _FRAME: Final = (
-    "QPlainTextEdit { border: 1px solid rgba(128, 128, 128, 110); border-radius: 3px; }"
-    "QPlainTextEdit:focus { border-color: rgb(70, 130, 220); }"
+    "{0} {{ border: 1px solid rgba(128, 128, 128, 110); border-radius: 3px; }}"
+    "{0}:focus {{ border-color: rgb(70, 130, 220); }}"
 )
 
 
@@ -53,8 +53,6 @@ class AskPanel(QWidget):
 
     Parameters
     ----------
-    conversation : Conversation
-        Shown as it grows.
     run_key, cancel_key : str
         Shown on the buttons; the dock makes the shortcuts.
     """
@@ -64,19 +62,18 @@ class AskPanel(QWidget):
 
     def __init__(
         self,
-        conversation: Conversation,
         run_key: str,
         cancel_key: str,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._conversation = conversation
         self.transcript = Transcript()
+        self.bar = ChatBar()
         self.composer = Composer()
         self.transcript.setMinimumHeight(64)
         for field in (self.transcript, self.composer):
             # napari's themes draw text fields without any border.
-            field.setStyleSheet(_FRAME)
+            field.setStyleSheet(_FRAME.format(type(field).__name__))
         self.segment = QRadioButton("Segment")
         self.segment.setToolTip("Each line is an expression; what it names becomes an object.")
         self.ask = QRadioButton("Ask")
@@ -116,6 +113,7 @@ class AskPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.transcript, stretch=1)
+        layout.addWidget(self.bar)
         layout.addWidget(self.composer)
         layout.addLayout(modes)
         self._place = QVBoxLayout()
@@ -146,14 +144,10 @@ class AskPanel(QWidget):
         """What was typed."""
         return self.composer.toPlainText()
 
-    def show_turn(self, new: bool) -> None:
-        """Follow the conversation: a new turn, or a change of its last one."""
-        turn = self._conversation.turns[-1]
-        (self.transcript.add_turn if new else self.transcript.change_last)(turn)
-
     def set_busy(self, busy: bool) -> None:
         """Show that a run is under way, or none."""
         self.run.setEnabled(not busy)
+        self.bar.caption.setEnabled(not busy)
         self.cancel.setEnabled(busy)
         # Hidden but keeping its place: nothing jumps when a run starts.
         policy = self.progress.sizePolicy()
@@ -177,6 +171,7 @@ class AskPanel(QWidget):
 
     def _on_mode(self) -> None:
         self.composer.setPlaceholderText(PLACEHOLDERS[self.mode])
+        self.bar.offer_about(self.mode == "ask")
         if self.regions is not None:
             self.regions.setVisible(self.mode != "segment")
 

@@ -121,6 +121,13 @@ class Asked:
         What can be asked about; None where there is no such layer.
     again_for : int or None
         The object of `target` whose phrase this is: it gets what is found, in the plane shown.
+    movie : int or None
+        The axis of the image layer whose planes a question is about, as a movie; None for the
+        plane shown.
+    frames : int
+        How many of these the model looks at, at most.
+    instead_of : int or None
+        The turn of the conversation that this question is asked in the place of.
     """
 
     text: str
@@ -135,6 +142,9 @@ class Asked:
     track: TrackOptions | None = None
     regions: RegionChoice | None = None
     again_for: int | None = None
+    movie: int | None = None
+    frames: int = 0
+    instead_of: int | None = None
 
     @property
     def about_regions(self) -> bool:

@@ -9,6 +9,7 @@ from napari.qt.threading import create_worker
 from psygnal import Signal
 from superqt.utils import qthrottled
 
+from napari_sa2va.annotation.conversation import current_part
 from napari_sa2va.engine import (
     FrameDone,
     Looking,
@@ -23,7 +24,6 @@ from napari_sa2va.engine import (
 )
 from napari_sa2va.engine.provenance import with_model
 from napari_sa2va.errors import Sa2VAError
-from napari_sa2va.viewer import PlaneSnapshot
 from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.stack import StackSnapshot
 from napari_sa2va.widgets.active_run import (
@@ -32,6 +32,7 @@ from napari_sa2va.widgets.active_run import (
     place_of,
 )
 from napari_sa2va.widgets.asked import NOTHING_TYPED, Asked
+from napari_sa2va.widgets.chat_runs import chat_run
 from napari_sa2va.widgets.describing import Describing, regions_asked_about, renewed
 from napari_sa2va.widgets.dialogue import Dialogue
 from napari_sa2va.widgets.following import seeds_of
@@ -86,11 +87,15 @@ class RunController:
     """The `LabelObjects` that a run begins to write to."""
     painted = Signal(object)
     """The `LabelRun` whose border can be moved now."""
+    finished = Signal(object)
+    """An `ActiveRun` that is over, and written."""
 
     def __init__(self, viewer: Any, results: Results, runner: Runner) -> None:
-        self._dialogue = Dialogue()
-        self.conversation = self._dialogue.conversation
-        self.said, self.turn_done = self._dialogue.said, self._dialogue.turn_done
+        self.dialogue = Dialogue()
+        self.conversation = self.dialogue.conversation
+        self.turn_done = self.dialogue.turn_done
+        self.begins_anew = False
+        """Whether the next question begins a new conversation."""
         self.tracks = TrackWriter()
         self._describing = Describing(viewer, results, self.writing.emit)
         self.last_run: LabelRun | None = None
@@ -127,14 +132,18 @@ class RunController:
         if not asked.lines and asked.mode != "describe":
             self.told.emit(Message(NOTHING_TYPED[asked.mode], "error"))
             return False
-        if asked.about_regions:
+        if asked.about_regions or asked.mode == "ask":
             asked = replace(asked, track=None)  # regions are of the plane shown
+        chat = None
         try:
             place, placement = place_of(self._viewer, asked)
             regions = regions_asked_about(self._viewer, asked, placement)
             objects = self._results.existing(asked.images, placement, asked.target)
             turns = other_stacks(self._viewer, asked)
             where = place.line if isinstance(place, StackSnapshot) else placement.index
+            if asked.mode == "ask":
+                begins = self.begins_anew and asked.instead_of is None
+                chat = chat_run(self._viewer, asked, place, self.conversation, begins=begins)
         except Sa2VAError as error:
             self.told.emit(Message(str(error), "error"))
             return False
@@ -151,8 +160,18 @@ class RunController:
                 self.told.emit(Message(text, "warning", "Run again", run_again))
                 return False
         self._turns = turns
-        self._start(ActiveRun(asked, place, regions=regions))
+        if chat is not None:
+            self.begins_anew = self.begins_anew and not chat.begins
+            self._set_aside(asked)
+        self._start(ActiveRun(asked, place, regions=regions, chat=chat))
         return True
+
+    def _set_aside(self, asked: Asked) -> None:
+        """Grey what a question takes the place of: the one before it, and all that followed."""
+        if asked.instead_of is not None:
+            images = frozenset(layer.unique_id for layer in asked.images)
+            part = current_part(self.conversation.turns, self.conversation.about_images(images))
+            self.dialogue.set_aside(at for at in part if at >= asked.instead_of)
 
     def follow(
         self,
@@ -251,7 +270,7 @@ class RunController:
     def _handle(self, run: ActiveRun, event: Event | MaskPrepared | QuestionsMade) -> None:
         match event:
             case QuestionsMade():
-                run.questions = event.questions
+                run.questions = event.questions or run.questions
             case ModelLoading():
                 self.stage.emit(event.message, event.fraction)
             case ModelReady():
@@ -262,7 +281,7 @@ class RunController:
             case QuestionStarted():
                 self._on_question(run, event)
             case TextChunk():
-                self._dialogue.go_on(event.text)
+                self.dialogue.go_on(event.text)
             case MaskPrepared():
                 self._on_mask(run, event)
             case QuestionDone():
@@ -284,7 +303,7 @@ class RunController:
         shown = run.shown(event.index)
         number = f"{event.index + 1} of {event.total} · " if event.total > 1 else ""
         self.stage.emit(f"{number}{shown}", event.index / event.total if event.total > 1 else None)
-        self._dialogue.ask(run, event.index)
+        self.dialogue.ask(run, event.index)
 
     def _on_mask(self, run: ActiveRun, found: MaskPrepared) -> None:
         if run.cancelled.is_set() and run.result is None:
@@ -304,11 +323,10 @@ class RunController:
         self._write_soon()
 
     def _new_result(self, run: ActiveRun) -> LabelRun:
-        plane, asked = run.place, run.asked
-        assert isinstance(plane, PlaneSnapshot)
+        asked = run.asked
         return LabelRun(
-            self._written(run, plane.placement),
-            plane.placement,
+            self._written(run, run.placement),
+            run.placement,
             replace=asked.replace,
             split=asked.split,
             model=asked.model.name,
@@ -326,7 +344,7 @@ class RunController:
             run.cancelled.set()
             return
         if not run.resumed:
-            self._dialogue.follow(run)
+            self.dialogue.follow(run)
 
     def _written(self, run: ActiveRun, placement: Placement) -> LabelObjects:
         """Return the objects that the run writes to; rows and captions are held back meanwhile."""
@@ -353,7 +371,9 @@ class RunController:
         run.answers[event.index] = event.answer
         if isinstance(run.result, LabelRun):
             run.result.answered(found, event.answer)
-        self._dialogue.answer(run, event, labels)
+        self.dialogue.answer(run, event, labels, self._objects_of(run))
+        if run.chat is not None and run.chat.note:
+            run.notes.append(Message(run.chat.note, "info"))
         self._describing.add(run, event)
         run.notes += notes_on_answer(
             event,
@@ -362,6 +382,15 @@ class RunController:
             nothing_new=run.asked.track is None and not found,
             cancelled=run.cancelled.is_set(),
         )
+
+    def _objects_of(self, run: ActiveRun) -> LabelObjects | None:
+        """Return whose labels an answer of a run names."""
+        if run.result is not None:
+            return run.result.objects
+        try:
+            return self._results.existing(run.asked.images, run.placement, run.asked.target)
+        except Sa2VAError:  # the layer cannot be written to: the answer is words only
+            return None
 
     def _on_error(self, error: Exception) -> None:
         if self._run is not None and not self._closed:
@@ -374,6 +403,7 @@ class RunController:
         run, self._run = self._run, None
         if run is None or self._closed:
             return
+        self.dialogue.end()
         self._describing.write(run)
         if run.result is not None:
             self._keep(run, run.result)
@@ -385,6 +415,7 @@ class RunController:
             self.told.emit(combined(run.notes))
         if run.cancelled.is_set() or any(note.level == "error" for note in run.notes):
             self._turns = []
+        self.finished.emit(run)
         self._next_turn(run.asked)
 
     def _keep(self, run: ActiveRun, result: LabelRun | TrackRun) -> None:

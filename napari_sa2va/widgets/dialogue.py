@@ -2,45 +2,72 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from psygnal import Signal
 
 from napari_sa2va.annotation import Conversation
-from napari_sa2va.annotation.conversation import name_objects
+from napari_sa2va.annotation.conversation import CHAT, Chip, Home, in_progress, with_chips
+from napari_sa2va.annotation.said_counts import beside
 from napari_sa2va.widgets.active_run import TurnDone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from napari_sa2va.engine import QuestionDone
+    from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.widgets.active_run import ActiveRun
+
+CUT: Final = "Cut at the greatest length: the answer did not end by itself."
+STOPPED: Final = "Stopped before the answer was complete; it does not go with later questions."
 
 
 class Dialogue:
     """Writes the conversation of a dock."""
 
-    said = Signal(bool)
-    """There is a new turn (True), or the last one changed (False)."""
+    said = Signal(int)
+    """There is a new turn: its number."""
+    grown = Signal(int)
+    """The last turn goes on."""
+    settled = Signal(int)
+    """A turn is otherwise than it was."""
     turn_done = Signal(object)
     """A `TurnDone`, also when nothing was found."""
 
     def __init__(self) -> None:
         self.conversation = Conversation()
+        self._open = False
 
     def ask(self, run: ActiveRun, index: int) -> None:
         """Say a question; what follows is the answer."""
-        self.conversation.say("you", run.shown(index))
-        self.said.emit(True)
-        self.conversation.say(_speaker(run))
-        self.said.emit(True)
+        question, chat, kind = run.questions[index], run.chat, run.asked.mode
+        kind = CHAT if chat is not None else kind
+        self._say(
+            run,
+            "you",
+            run.shown(index),
+            raw=question.text,
+            kind=kind,
+            about="" if chat is None else chat.about,
+            regions=() if chat is None else chat.regions,
+            begins=chat is not None and chat.begins,
+        )
+        self._say(run, _speaker(run), kind=kind)
+        self._open = True
 
     def go_on(self, text: str) -> None:
         """Add to the answer."""
         self.conversation.extend(text)
-        self.said.emit(False)
+        self.grown.emit(len(self.conversation.turns) - 1)
 
-    def answer(self, run: ActiveRun, done: QuestionDone, labels: Sequence[tuple[int, ...]]) -> None:
+    def answer(
+        self,
+        run: ActiveRun,
+        done: QuestionDone,
+        labels: Sequence[tuple[int, ...]],
+        objects: LabelObjects | None = None,
+    ) -> None:
         """Give the answer its final form.
 
         Parameters
@@ -49,15 +76,30 @@ class Dialogue:
         done : QuestionDone
         labels : sequence of tuple of int
             For each mask in order; those of followed objects come when all questions are answered.
+        objects : LabelObjects, optional
+            Whose labels these are, or where they would go.
         """
+        self._open = False
         followed = run.asked.track is not None
-        text = name_objects(done.answer, None if followed else labels)
+        text, chips = with_chips(done.answer, None if followed else labels)
         if done.looked:
             text = f"{text} (Looked at: {done.looked}.)"
         found = () if followed else tuple(label for group in labels for label in group)
-        self.conversation.settle(text, found)
-        self.said.emit(False)
-        self.turn_done.emit(TurnDone(run.shown(done.index), text, found, run.detail, run.place))
+        notes = [] if done.complete or run.cancelled.is_set() else [CUT]
+        if run.chat is not None:
+            notes += [beside(run.asked.text, done.answer, _phrases_in_plane(run, objects))]
+        last = len(self.conversation.turns) - 1
+        self.conversation.homes[last] = Home(_images(run), objects)
+        self.conversation.settle(
+            text,
+            found,
+            chips=chips,
+            raw=done.raw or done.answer,
+            note="\n".join(filter(None, notes)),
+        )
+        self.settled.emit(last)
+        told = " ".join(text.split())
+        self.turn_done.emit(TurnDone(run.shown(done.index), told, found, run.detail, run.place))
 
     def follow(self, run: ActiveRun) -> None:
         """Say what is followed."""
@@ -65,13 +107,68 @@ class Dialogue:
         found = tuple(
             label for groups in run.labels.values() for group in groups for label in group
         )
-        shown = ", ".join(f"■ {label}" for label in found)
-        text = f"Following {shown} through {stack.axis.name}."
-        self.conversation.say(_speaker(run), text, found)
-        self.said.emit(True)
+        text, chips = _listed("Following ", found, f" through {stack.axis.name}.")
+        result = run.result
+        self._say(run, _speaker(run), text, found, chips=chips)
+        last = len(self.conversation.turns) - 1
+        objects = None if result is None else result.objects
+        self.conversation.homes[last] = Home(_images(run), objects)
+        self.settled.emit(last)
         if run.seeds is not None:  # nothing was asked
             self.turn_done.emit(TurnDone("", text, found, run.detail, run.place))
+
+    def end(self) -> None:
+        """Say so, if the run ended in the middle of an answer."""
+        if not self._open:
+            return
+        self._open = False
+        last = len(self.conversation.turns) - 1
+        self.conversation.settle(in_progress(self.conversation.turns[last].text), note=STOPPED)
+        self.settled.emit(last)
+
+    def set_aside(self, turns: Iterable[int]) -> None:
+        """Grey turns that another question takes the place of."""
+        for at in self.conversation.set_aside(turns):
+            self.settled.emit(at)
+
+    def note(self, number: int, note: str) -> None:
+        """Add a line to a turn."""
+        turn = self.conversation.turns[number]
+        noted = "\n".join(filter(None, (turn.note, note)))
+        self.conversation.turns[number] = replace(turn, note=noted)
+        self.settled.emit(number)
+
+    def _say(
+        self, run: ActiveRun, speaker: str, text: str = "", labels: Sequence[int] = (), **more: Any
+    ) -> None:
+        self.conversation.say(speaker, text, labels, **more)
+        last = len(self.conversation.turns) - 1
+        self.conversation.homes[last] = Home(_images(run))
+        self.said.emit(last)
 
 
 def _speaker(run: ActiveRun) -> str:
     return "demo" if run.asked.model.name == "demo" else "Sa2VA"
+
+
+def _images(run: ActiveRun) -> frozenset[str]:
+    return frozenset(layer.unique_id for layer in run.asked.images)
+
+
+def _listed(before: str, labels: Sequence[int], after: str) -> tuple[str, tuple[Chip, ...]]:
+    """Name labels in a sentence, a chip each."""
+    text, chips = before, []
+    for number, label in enumerate(labels):
+        text += ", " if number else ""
+        chips.append(Chip(len(text), len(text) + len(f"■ {label}"), (label,)))
+        text += f"■ {label}"
+    return text + after, tuple(chips)
+
+
+def _phrases_in_plane(run: ActiveRun, objects: LabelObjects | None) -> list[str] | None:
+    """Return the phrases of the objects of the plane that was looked at."""
+    if objects is None:
+        return None
+    index = run.placement.index
+    entries = ((row, objects.entry(row.label)) for row in objects.rows())
+    return [row.phrase for row, entry in entries if entry is not None and entry.is_in(index)]

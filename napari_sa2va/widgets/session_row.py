@@ -11,6 +11,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 from superqt import QElidingLabel
 
+from napari_sa2va.annotation.conversation import Home
 from napari_sa2va.annotation.session import is_session
 from napari_sa2va.annotation.session.places import (
     crashed_sessions,
@@ -19,6 +20,7 @@ from napari_sa2va.annotation.session.places import (
 )
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer import PlaneSnapshot
+from napari_sa2va.viewer.labels import METADATA
 from napari_sa2va.viewer.restore import restore
 from napari_sa2va.viewer.sessions import Said, asked, sessions_of
 from napari_sa2va.widgets.messages import Message
@@ -54,8 +56,8 @@ class SessionRow(QWidget):
 
     told = Signal(object)
     """A `Message`."""
-    said = Signal(bool)
-    """The conversation has a new turn (True), of a session that was opened."""
+    said = Signal(int, object)
+    """The conversation has a turn of a session that was opened: its number, and its `Home`."""
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class SessionRow(QWidget):
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._conversation = conversation
         self._said = Said(conversation)
         self._images = images
         self._recorder: Recorder | Unlabelled | None = None
@@ -189,8 +192,11 @@ class SessionRow(QWidget):
         self._said.tell(self._recorder)
 
     def _recall(self, recorder: Recorder) -> None:
+        labels = recorder.objects.labels
+        images = frozenset(labels.metadata.get(METADATA, {}).get("images", ()))
+        home = Home(images, recorder.objects)
         for _ in self._said.recall(recorder):
-            self.said.emit(True)
+            self.said.emit(len(self._conversation.turns) - 1, home)
 
     def _tick(self) -> None:
         self.sessions.tick()
@@ -218,17 +224,18 @@ class SessionRow(QWidget):
         self.label.setToolTip(tip)
         self.light.setStyleSheet(f"color: {_COLOURS[state]};")
         self.light.setAccessibleName(f"Session: {state}")
-        self.folder.setEnabled(self._folder is not None)
+        self.folder.setEnabled(self.path is not None)
 
     # --- buttons ---
 
     @property
-    def _folder(self) -> Path | None:
+    def path(self) -> Path | None:
+        """The folder of the session of what is worked on; None before there is one."""
         return None if self._recorder is None else self._recorder.recording.path
 
     def _show_folder(self) -> None:
-        if self._folder is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
+        if self.path is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.path)))
 
     def _fill_menu(self) -> None:
         self.menu.clear()

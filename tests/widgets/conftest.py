@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from napari_sa2va.annotation.packed import PackedMask
 from napari_sa2va.engine import (
+    ChatRequest,
     FrameDone,
     Looking,
     MaskFound,
@@ -73,6 +75,7 @@ class ColourRunner:
         self.bytes_held = 0
         self.cache_bytes = 0
         self.complete = True
+        self.answer = ""
         self.flagged: set[int] = set()
         self.error: Exception | None = None
         self.paused_at: Callable[[Event], bool] | None = None
@@ -114,6 +117,10 @@ class ColourRunner:
             yield from self._track(request)
             yield RunDone(0.1, False)
             return
+        if isinstance(request, ChatRequest):
+            yield from self._chat(request)
+            yield RunDone(0.1, False)
+            return
         image = request.frames[0]
         for index, question in enumerate(request.questions):
             yield QuestionStarted(index, len(request.questions), question.text)
@@ -127,6 +134,20 @@ class ColourRunner:
             spans = ((0, 0),) * len(names)
             yield QuestionDone(index, answer, spans, len(names), unknown, self.complete)
         yield RunDone(0.1, False)
+
+    def _chat(self, request: ChatRequest) -> Iterator[Event]:
+        """Say `answer`, or what there is; each `<p>` names a colour."""
+        image = request.frames[request.looked_at[0]]
+        yield QuestionStarted(0, 1, request.text)
+        names = re.findall("|".join(COLOURS), self.answer or request.text)
+        answer = self.answer or ("Sure, [SEG]." if names else "There is no such thing.")
+        for word in re.findall(r"\S+\s*", answer):
+            yield TextChunk(0, word)
+        for name in names[: answer.count("[SEG]")]:
+            yield self._mask(0, f"the {name} one", image, COLOURS[name])
+        count = answer.count("[SEG]")
+        spans = ((0, 0),) * count
+        yield QuestionDone(0, answer, spans, count, (), self.complete, raw=answer)
 
     def _track(self, request: TrackRequest) -> Iterator[Event]:
         """Ask all questions, then go through the planes of the range that are not done yet."""

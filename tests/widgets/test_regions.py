@@ -93,14 +93,14 @@ def test_labels_are_named_in_questions(dock: Any, run: Any, runner: Any, painted
     dock.ask.mode = "ask"
     dock.regions.panel.which.setCurrentIndex(1)  # those that are named count
     run("Is @5 like @2?")
-    (question,) = runner.requests[0].questions
-    assert question.text == "Is region1 like region2?"
-    assert [mask.area for mask in question.regions] == [16, 500]
+    assert runner.requests[0].text == "Is region1 like region2?"
+    assert [mask.area for mask in runner.requests[0].regions] == [16, 500]
     assert lines(dock)[0] == "you  Is @5 like @2?"
     run("Is @4 like @2?")
     assert "@4 is not there" in dock.messages.text
+    dock.chat.begin_anew()
     run("What is in this image?")
-    assert runner.requests[-1].questions[0].regions == ()
+    assert runner.requests[-1].regions == ()
     assert dock._results.of(painted).rows() == []
 
 

@@ -75,8 +75,8 @@ def test_a_label_for_each_part(dock: Any, run: Any) -> None:
 def test_a_question_goes_word_for_word(dock: Any, run: Any, runner: Any) -> None:
     dock.ask.ask.click()
     run("What is red here?")
-    assert runner.requests[0].questions[0].text == "What is red here?"
-    assert runner.requests[0].questions[0].phrase is None
+    assert runner.requests[0].text == "What is red here?"
+    assert runner.requests[0].looked_at == (0,)
     assert transcript(dock)[0] == "you  What is red here?"
 
 
