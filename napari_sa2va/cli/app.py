@@ -118,6 +118,13 @@ def ask(
             "its labels in their order.",
         ),
     ] = None,
+    follow_up: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="QUESTION",
+            help="Asked after it, with what was said before in mind; repeatable.",
+        ),
+    ] = None,
     model: ModelOption = "demo",
     device: DeviceOption = "auto",
     dtype: DtypeOption = Precision.auto,
@@ -127,22 +134,24 @@ def ask(
     json_output: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Ask a question about an image, and print the answer."""
+    """Ask questions about an image, and print the answers."""
     from napari_sa2va.cli.ask import ask_image
     from napari_sa2va.cli.display import Display
     from napari_sa2va.cli.interrupt import cancel_on_interrupt
     from napari_sa2va.cli.segment import describe_results
     from napari_sa2va.engine import ModelChoice, ask_question
 
-    parsed("QUESTION", ask_question, question)
+    later = tuple(follow_up or ())
+    for text in (question, *later):
+        parsed("QUESTION", ask_question, text)
     options = image_options(contrast, index, channel)
     choice = ModelChoice(model, device, dtype.value)
     with (
         failures("ask", json_output),
         cancel_on_interrupt() as cancelled,
-        Display(1, quiet=quiet, results=not json_output) as display,
+        Display(1 + len(later), quiet=quiet, results=not json_output) as display,
     ):
-        results = ask_image(image, question, regions, choice, options, display, cancelled)
+        results = ask_image(image, question, regions, choice, options, display, cancelled, later)
     stopped = results.done is not None and results.done.cancelled
     code = ExitCode.CANCELLED if stopped else ExitCode.OK
     if json_output:

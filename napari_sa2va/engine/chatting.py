@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from napari_sa2va.annotation.mentions import regions_counted
 from napari_sa2va.engine.answering import told
 from napari_sa2va.engine.events import Looking, QuestionStarted
 from napari_sa2va.engine.phrases import expression_in
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from napari_sa2va.engine.events import Event
     from napari_sa2va.engine.request import ChatRequest
     from napari_sa2va.model import Sa2VA
-
-_REGION: Final = re.compile(r"\bregion ?\d", re.IGNORECASE)
 
 
 def chat(model: Sa2VA, request: ChatRequest, cancelled: threading.Event) -> Iterator[Event]:
@@ -80,14 +78,12 @@ def _about_image(
     cancelled: threading.Event,
 ) -> Iterator[Event]:
     takes = model.capabilities.regions
-    opening = request.before[0].question if request.before else request.text
     view = view_of(
         image,
         Question(request.text, phrase, request.regions),
         takes_regions=takes,
         token_side=model.config.token_side,
-        # What was said about the whole image would not be true of a part of it.
-        closer=_REGION.search(opening) is not None,
+        closer=not _began_without_regions(request),
     )
     count = len(request.regions)
     before = [
@@ -106,3 +102,9 @@ def _about_image(
     yield from told(
         parts, 0, phrase, view.looked, lambda mask, logits: in_frame(view, size, mask, logits)
     )
+
+
+def _began_without_regions(request: ChatRequest) -> bool:
+    """Whether regions came up later: what was said before is of the whole image, not of a crop."""
+    opening, *later = [*(one.question for one in request.before), request.text]
+    return not regions_counted(opening) and any(map(regions_counted, later))

@@ -10,13 +10,14 @@ from napari_sa2va.engine.request import Question
 from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari_sa2va.annotation.packed import PackedMask
 
 DESCRIBE: Final = "Please describe region1 in detail."
 """Asked of each region when the user types nothing: the wording of Sa2VA's training data."""
 
+_BETWEEN: Final = "\x1e"  # the sign of a record's end: nobody types it
 # The prompt lists the visual tokens of every region once more.
 _MOST_AT_A_TIME: Final = 32
 
@@ -79,6 +80,35 @@ def region_question(text: str, regions: Mapping[int, PackedMask]) -> tuple[Quest
         )
     about = labels[0] if len(labels) == 1 else None
     return (Question(named, None, tuple(regions[label] for label in labels), about),)
+
+
+def numbered_together(
+    texts: Sequence[str], regions: Mapping[int, PackedMask]
+) -> tuple[tuple[str, ...], tuple[PackedMask, ...]]:
+    """Give regions one number through all questions of a conversation.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        All of the user's questions, the newest last, as `region_question` takes them.
+    regions : mapping of int to PackedMask
+        By label.
+
+    Returns
+    -------
+    texts : tuple of str
+        With region1, region2, … in place of labels.
+    regions : tuple of PackedMask
+        Those, for `ChatRequest`; a label that a later question mentions comes last, so that the
+        earlier questions stay as they were.
+
+    Raises
+    ------
+    InvalidInput
+        As `region_question`.
+    """
+    (question,) = region_question(_BETWEEN.join(texts), regions)
+    return tuple(question.text.split(_BETWEEN)), question.regions
 
 
 def _check(regions: Mapping[int, PackedMask]) -> None:

@@ -106,6 +106,21 @@ def test_a_question_names_labels(call: Any, image: Path, labels: Path) -> None:
     assert "@99 is not there" in done.err
 
 
+def test_questions_follow_each_other(call: Any, image: Path, labels: Path) -> None:
+    first, second = f"Please describe @{LARGE[1]} in detail.", f"What shape is @{LARGE[0]}?"
+    arguments = ("ask", image, first, "--follow-up", second, "--regions", labels, *CPU)
+    lines = call(*arguments).out.splitlines()
+    document = call(*arguments, "--json").json
+    asked = [first, second]
+    assert lines[::2] == [f"> {text}" for text in asked]
+    replies = document["replies"]
+    assert lines[1::2] == [reply["answer"] for reply in replies]
+    assert [reply["question"] for reply in replies] == [
+        text.replace(f"@{label}", f"region{number}")
+        for number, (text, label) in enumerate(zip(asked, LARGE[1::-1], strict=True), start=1)
+    ]
+
+
 @pytest.mark.parametrize(
     ("array", "words"),
     [
