@@ -1,20 +1,11 @@
-"""Several turns with a loaded model, in its chat template, the image in view at every turn.
-
-What measures the demo checkpoint needs no more than this; whole turns are read again each time.
-"""
+"""Several turns with a loaded model, the image in view at every turn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import torch
-
-from napari_sa2va.model.answer_text import AnswerText
-from napari_sa2va.model.decoding import GreedyDecoder
-from napari_sa2va.model.grounding import masks as masks_of
-from napari_sa2va.model.prompts import first_question, turn
-from napari_sa2va.model.regions import region_tokens
+from napari_sa2va.model.turns import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,33 +40,16 @@ def converse(
     regions : ndarray of bool, shape (n, height, width), optional
         What the first question calls region1, region2, …
     """
-    looking, tokenizer, network = model._looking, model._tokenizer, model.network
-    seen = looking.image(image)
-    pointed = [] if regions is None else region_tokens(regions, network.config.token_side)
-    ids: list[int] = []
+    before: list[Exchange] = []
     replies = []
-    for number, question in enumerate(questions):
-        if number == 0:
-            ids = looking.prompt_ids(seen, first_question(question), pointed)
-        else:
-            ids = [*ids, *tokenizer.encode(f"\n{turn(question)}")]
-        heard = looking.read(seen, ids, pointed)
-        decoder = GreedyDecoder(
-            network.backbone, heard, tokenizer.seg, tokenizer.stop, _MOST_TOKENS
+    for question in questions:
+        answer = model.answer(image, question, regions, None, _MOST_TOKENS, before)
+        before.append(Exchange(question, answer.raw))
+        replies.append(
+            Reply(
+                answer.text,
+                tuple(segment.phrase for segment in answer.segments),
+                tuple(segment.mask for segment in answer.segments),
+            )
         )
-        words = AnswerText(tokenizer)
-        while (token := decoder.step()) is not None:
-            words.push(token)
-        words.finish()
-        ids = [*ids, *decoder.tokens]
-        phrases = [None if phrase is None else phrase.text for phrase in words.phrases()]
-        found: list[NDArray[np.bool_]] = []
-        if decoder.seg_states:
-            with torch.inference_mode():
-                language = network.text_hidden_fcs(torch.stack(decoder.seg_states))
-            size = (image.shape[0], image.shape[1])
-            found = [
-                one.mask for one in masks_of(network.sam2, looking.features(image), language, size)
-            ]
-        replies.append(Reply(words.text, tuple(phrases[: len(found)]), tuple(found)))
     return replies
