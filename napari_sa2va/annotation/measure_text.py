@@ -83,9 +83,10 @@ class Summary:
 def summarized(found: Iterable[Measured]) -> list[Summary]:
     """Return count, total, mean and standard deviation of what was measured."""
     objects = list(found)
+    flat = all(math.isnan(one.volume) for one in objects)  # areas of single planes add up to none
     quantities: list[tuple[str, str, bool, list[float]]] = [
         ("volume", "µm³", True, [one.volume for one in objects]),
-        ("area", "µm²", True, [one.area for one in objects]),
+        ("area", "µm²", flat, [one.area for one in objects]),
         ("pixels", "", True, [float(one.pixels) for one in objects]),
     ]
     channels = [one.channel for one in objects[0].intensities] if objects else []

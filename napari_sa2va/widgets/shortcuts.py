@@ -64,7 +64,7 @@ SHORTCUTS: Final = {
         Shortcut("delete", "Shift+X", "Delete the objects"),
         Shortcut("delete_rejected", "Alt+X", "Delete rejected objects"),
         Shortcut("adopt", "Alt+A", "Add labels without a row to the table"),
-        Shortcut("copy_measured", "Alt+C", "Copy the measurements"),
+        Shortcut("copy_measured", "Alt+Y", "Copy the measurements"),
         Shortcut("export", "Alt+E", "Export the objects"),
         # Corrections: adjust, keep; digits go on where napari's tools end.
         Shortcut("correct", "J", "Correct (adjust) objects on the canvas"),
