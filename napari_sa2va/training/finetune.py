@@ -1,7 +1,7 @@
 """``python -m napari_sa2va.training.finetune DATA``: continue a checkpoint on a lab's own images.
 
 DATA is a folder in the official fine-tuning format: ``images/`` and ``annotations.json``, as the
-export "Sa2VA fine-tuning folder" writes it. Interrupted, a run goes on where it was when it is
+export "Sa2VA fine-tuning" writes it. Interrupted, a run goes on where it was when it is
 started again with the same ``--folder``. It says how well the images that are held out are found,
 before and after, and leaves an ordinary checkpoint in ``FOLDER/checkpoint``.
 """

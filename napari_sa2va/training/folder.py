@@ -104,7 +104,7 @@ def read_folder(folder: Path) -> list[Example]:
     except FileNotFoundError as error:
         raise InvalidInput(
             f"{folder} has no {ANNOTATIONS}. Give the folder that holds it and {IMAGES}/, such as "
-            "the export 'Sa2VA fine-tuning folder' writes."
+            "the export 'Sa2VA fine-tuning' writes."
         ) from error
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}.") from error

@@ -77,7 +77,10 @@ def test_parts_and_lora_of_any_checkpoint_are_trained_and_merged(
     kept = base.weight
     with torch.no_grad():
         torch.testing.assert_close(
-            saved.language_model(ids).logits, run.network.language_model(ids).logits
+            saved.language_model(ids).logits,
+            run.network.language_model(ids).logits,
+            rtol=1e-3,
+            atol=1e-4,
         )
         with merged(run.network):
             assert not any("lora" in name for name in run.network.state_dict())
