@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.csv_rows import write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,11 +56,5 @@ class DescriptionRow:
 
 
 def write_descriptions(path: Path, rows: Iterable[DescriptionRow]) -> None:
-    """Write rows as CSV (UTF-8, comma), atomically."""
-    names = [field.name for field in fields(DescriptionRow)]
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows(
-            [int(cell) if isinstance(cell, bool) else cell for cell in astuple(row)] for row in rows
-        )
+    """Write the table, as `napari_sa2va.io.csv_rows` does."""
+    write_rows(path, DescriptionRow, rows)

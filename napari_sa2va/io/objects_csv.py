@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.csv_rows import write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,18 +70,5 @@ class ObjectRow:
 
 
 def write_objects(path: Path, rows: Iterable[ObjectRow]) -> None:
-    """Write rows as CSV (UTF-8, comma, full stop as the decimal sign), atomically.
-
-    Numbers that are not known (nan) are left empty.
-    """
-    names = [field.name for field in fields(ObjectRow)]
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
-
-
-def _cell(value: str | float) -> str | int:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return value
+    """Write the table, as `napari_sa2va.io.csv_rows` does."""
+    write_rows(path, ObjectRow, rows)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_sa2va.errors import InvalidInput
+from napari_sa2va.io.atomic import replacing_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,31 +99,10 @@ def write_zarr(
     Raises
     ------
     InvalidInput
-        If it cannot be written, or something that is no zarr array is there.
+        If it cannot be written, or something else is there.
     """
-    if path.exists() and not (path / "zarr.json").exists():
-        raise InvalidInput(f"{path} is there and is no zarr array. Move it, or choose --output.")
-    token = secrets.token_hex(6)
-    new, old = (path.with_name(f".{path.stem}-{token}-{age}.zarr") for age in ("new", "old"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_folder(path, "zarr.json") as new:
         labels = create_labels(new, shape, dtype, axes, attributes)
         for index, plane in enumerate(planes):
             if plane.any():  # planes of zeros are there already
                 labels[index] = plane
-        if path.exists():
-            os.replace(path, old)  # a folder takes the place of an empty one only
-        try:
-            os.replace(new, path)
-        except OSError:
-            if old.exists():
-                os.replace(old, path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise InvalidInput(
-            f"{path} could not be written: {error.strerror or error}. "
-            "Choose another folder, or free some space."
-        ) from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)

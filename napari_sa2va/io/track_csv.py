@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.csv_rows import write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -164,31 +163,10 @@ def _frame_row(
 
 
 def write_tracks(path: Path, rows: Iterable[TrackRow]) -> None:
-    """Write the table of objects as CSV (UTF-8, comma, full stop as the decimal sign), atomically.
-
-    Numbers that are not known are left empty; several stand with spaces between.
-    """
-    _write(path, TrackRow, rows)
+    """Write the table of objects, as `napari_sa2va.io.csv_rows` does."""
+    write_rows(path, TrackRow, rows)
 
 
 def write_frames(path: Path, rows: Iterable[FrameRow]) -> None:
     """Write the table of objects and frames in the same form."""
-    _write(path, FrameRow, rows)
-
-
-def _write(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
-    names = [field.name for field in fields(kind)]
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
-
-
-def _cell(value: Any) -> str | int:
-    if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    if isinstance(value, bool):
-        return int(value)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else value
+    write_rows(path, FrameRow, rows)

@@ -43,32 +43,42 @@ class NoUndo(Sa2VAError):
 
 
 @functools.cache
-def _atom_class() -> Any:
+def _atom_classes() -> tuple[Any, Any]:
+    """Return the classes for a change of a plane, and for one of rows."""
     from napari.layers.labels.labels import _MaskedPaintAtom
 
-    class RunAtom(_MaskedPaintAtom):  # type: ignore[misc, unused-ignore]
-        """A change of one plane whose values are made when napari asks for them.
+    class ReplayedAtom(_MaskedPaintAtom):  # type: ignore[misc, unused-ignore]
+        """A part of a step whose values are made when napari asks for them."""
 
-        Pixels that are not part of the change stay as they are in the data.
-        """
-
-        change: PlaneChange
-        told: Told
         layer: weakref.ref[Labels]
         action: Action | None
 
         @property
         def old_values(self) -> NDArray[Any]:
-            return self._replayed(undoing=True)
+            return self._values(undoing=True)
 
         @property
         def new_value(self) -> NDArray[Any]:
-            return self._replayed(undoing=False)
+            return self._values(undoing=False)
 
-        def _replayed(self, *, undoing: bool) -> NDArray[Any]:
+        def _values(self, *, undoing: bool) -> NDArray[Any]:
             labels = self.layer()
             assert labels is not None  # it asks, so it is there
             region = np.array(labels.data[self.slice_key])
+            self.replay(region, undoing)
+            return region
+
+        def replay(self, region: NDArray[Any], undoing: bool) -> None:
+            """Write what the atom changes into the pixels as they are."""
+            raise NotImplementedError
+
+    class RunAtom(ReplayedAtom):
+        """A change of one plane; other pixels of the plane stay as they are."""
+
+        change: PlaneChange
+        told: Told
+
+        def replay(self, region: NDArray[Any], undoing: bool) -> None:
             # All axes but those of the plane have length 1.
             rows, columns = (
                 side
@@ -77,40 +87,19 @@ def _atom_class() -> Any:
             )
             plane = region.reshape(rows.stop - rows.start, columns.stop - columns.start)
             inside = plane[shifted(self.change.box, (rows.start, columns.start))]
-            replay = self.change.undone if undoing else self.change.redone
-            self.told(self.change, replay(inside), undoing)
-            return region
+            replayed = self.change.undone if undoing else self.change.redone
+            self.told(self.change, replayed(inside), undoing)
 
-    return RunAtom
-
-
-@functools.cache
-def _rows_atom_class() -> Any:
-    from napari.layers.labels.labels import _MaskedPaintAtom
-
-    class RowsAtom(_MaskedPaintAtom):  # type: ignore[misc, unused-ignore]
+    class RowsAtom(ReplayedAtom):
         """A change of what is known about objects; its one pixel stays as it is."""
 
         heard: Heard
         fields: Fields
-        layer: weakref.ref[Labels]
-        action: Action | None
 
-        @property
-        def old_values(self) -> NDArray[Any]:
-            return self._replayed(undoing=True)
-
-        @property
-        def new_value(self) -> NDArray[Any]:
-            return self._replayed(undoing=False)
-
-        def _replayed(self, *, undoing: bool) -> NDArray[Any]:
-            labels = self.layer()
-            assert labels is not None  # it asks, so it is there
+        def replay(self, region: NDArray[Any], undoing: bool) -> None:
             self.heard(undoing)
-            return np.array(labels.data[self.slice_key])
 
-    return RowsAtom
+    return RunAtom, RowsAtom
 
 
 def add_step(
@@ -204,16 +193,23 @@ def forget_all(labels: Labels) -> None:
 def _atom(labels: Labels, change: PlaneChange, told: Told, action: Action | None) -> Any:
     index = indexed(change.plane, whole_chunks(labels.data, change.plane, change.box))
     where = tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in index)
-    atom = _atom_class()(slice_key=where, mask=None, old_values=None, new_value=None)
-    atom.change, atom.told, atom.layer = change, told, weakref.ref(labels)
-    atom.action = action
+    run, _ = _atom_classes()
+    atom = _placed(run, labels, where, action)
+    atom.change, atom.told = change, told
     return atom
 
 
 def _rows_atom(labels: Labels, heard: Heard, action: Action | None, fields: Fields) -> Any:
     where = tuple(slice(0, 1) for _ in labels.data.shape)
-    atom = _rows_atom_class()(slice_key=where, mask=None, old_values=None, new_value=None)
-    atom.heard, atom.layer, atom.action, atom.fields = heard, weakref.ref(labels), action, fields
+    _, rows = _atom_classes()
+    atom = _placed(rows, labels, where, action)
+    atom.heard, atom.fields = heard, fields
+    return atom
+
+
+def _placed(kind: Any, labels: Labels, where: tuple[slice, ...], action: Action | None) -> Any:
+    atom = kind(slice_key=where, mask=None, old_values=None, new_value=None)
+    atom.layer, atom.action = weakref.ref(labels), action
     return atom
 
 

@@ -124,7 +124,7 @@ def test_zarr_replaces_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "labels.zarr"
     path.mkdir()
     (path / "thesis.txt").write_text("")
-    with pytest.raises(InvalidInput, match="no zarr array"):
+    with pytest.raises(InvalidInput, match="not a folder that this format writes"):
         write_zarr(path, iter(LABELS), LABELS.shape, LABELS.dtype, ("z", "y", "x"), {})
     assert (path / "thesis.txt").exists()
 

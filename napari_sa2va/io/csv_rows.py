@@ -1,0 +1,49 @@
+"""Rows of one kind as CSV, for people, spreadsheets and pandas."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from napari_sa2va.io.atomic import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def write_rows(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
+    """Write rows as CSV (UTF-8, comma, full stop as the decimal sign), atomically.
+
+    What is not known (nan, None) is left empty; several values stand with spaces between; yes and
+    no are 1 and 0.
+
+    Parameters
+    ----------
+    path : Path
+    kind : type
+        Of the rows: a dataclass, whose fields are the columns.
+    rows : iterable
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be written.
+    """
+    names = [field.name for field in fields(kind)]
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+
+
+def _cell(value: Any) -> str | int:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, bool):
+        return int(value)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else value
