@@ -1,9 +1,9 @@
 """``python -m napari_sa2va.training.finetune DATA``: continue a checkpoint on a lab's own images.
 
-DATA is a folder in the official fine-tuning format: ``images/`` and ``annotations.json``, as the
-export "Sa2VA fine-tuning" writes it. Interrupted, a run goes on where it was when it is
-started again with the same ``--folder``. It says how well the images that are held out are found,
-before and after, and leaves an ordinary checkpoint in ``FOLDER/checkpoint``.
+DATA is a folder, or several, in the official fine-tuning format: ``images/`` and
+``annotations.json``, as the export "Sa2VA fine-tuning" writes it. Interrupted, a run goes on where
+it was when it is started again with the same ``--folder``. It says how well the images that are
+held out are found, before and after, and leaves an ordinary checkpoint in ``FOLDER/checkpoint``.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", type=Path, help="fine-tuning folder")
+    parser.add_argument("data", type=Path, nargs="+", help="fine-tuning folders")
     parser.add_argument("--folder", type=Path, default=Path("runs/tuned"), help="of the run")
     parser.add_argument("--held-out", type=float, default=0.2, help="share of the images")
     parser.add_argument("--test", type=Path, help="a folder to measure on instead")
@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
     console = Console(soft_wrap=True)
     quietly(options)
     try:
-        examples = read_folder(options.data)
+        examples = [example for folder in options.data for example in read_folder(folder)]
         measured = {}
         if options.test:
             measured["held out"] = read_folder(options.test)

@@ -144,7 +144,7 @@ class TuningRun:
             "train": tuning.train,
             "lora": tuning.lora,
             "seed": tuning.seed,
-            "images": sorted({example.image.name for example in self.examples}),
+            "images": sorted({str(example.image.resolve()) for example in self.examples}),
             "texts": texts,
         }
         path = tuning.folder / "run.json"
