@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 Place = tuple[int, ...]
 """Position of a plane on the axes before rows and columns."""
-
-_MOST_BYTE: Final = 255
-_MOST_SHORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,9 +123,8 @@ def colour_of(record: ObjectRecord) -> tuple[int, int, int]:
 
 def smallest_type(largest: int) -> np.dtype[Any]:
     """Return the smallest unsigned type that holds a label."""
-    if largest <= _MOST_BYTE:
-        return np.dtype(np.uint8)
-    return np.dtype(np.uint16 if largest <= _MOST_SHORT else np.uint32)
+    kinds = (np.uint8, np.uint16, np.uint32)
+    return np.dtype(next((kind for kind in kinds if largest <= np.iinfo(kind).max), np.uint64))
 
 
 def largest_label(annotations: Annotations) -> int:
@@ -150,12 +146,35 @@ def without_rejected(annotations: Annotations) -> Annotations:
     )
 
 
+class WithoutNegative:
+    """A label array in which negative numbers, which are no labels, read as background.
+
+    `found` says whether there were any so far.
+    """
+
+    def __init__(self, labels: ArrayLike) -> None:
+        self._labels = labels
+        self.found = False
+        self.shape = labels.shape
+        self.dtype = labels.dtype
+        self.ndim = labels.ndim
+        self.size = labels.size
+
+    def __getitem__(self, index: Any, /) -> NDArray[np.integer[Any]]:
+        part = np.asarray(self._labels[index])
+        if part.min(initial=0) >= 0:
+            return part
+        self.found = True
+        return np.maximum(part, 0)
+
+
 class _Without:
     """A label array in which some labels read as background."""
 
     def __init__(self, labels: ArrayLike, left_out: Collection[int]) -> None:
         self._labels = labels
-        self._left_out = np.array(sorted(left_out))
+        # Of the labels' own type: large numbers of two types meet as inexact ones.
+        self._left_out = np.array(sorted(left_out)).astype(labels.dtype)
         self.shape = labels.shape
         self.dtype = labels.dtype
         self.ndim = labels.ndim

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sa2va.annotation.records import same_phrase
-from napari_sa2va.annotation.session.log import json_text, record_detail
+from napari_sa2va.annotation.session.log import record_detail
 from napari_sa2va.io.atomic import replacing
 from napari_sa2va.io.export.annotations import unknown
+from napari_sa2va.io.export.datasets import write_json
 from napari_sa2va.io.export.needed import needed
 from napari_sa2va.io.export.outlines import polygons
 from napari_sa2va.io.export.shapes import shapes_in
@@ -96,7 +97,7 @@ def _write(annotations: Annotations, path: Path, *, as_polygons: bool) -> list[s
         "categories": [{"id": i, "name": name} for i, name in enumerate(classes, start=1)],
     }
     with replacing(path) as temporary:
-        temporary.write_text(json_text(said, indent=1), encoding="utf-8")
+        write_json(temporary, said)
     return _notes(annotations, as_polygons=as_polygons, unnamed=unnamed)
 
 

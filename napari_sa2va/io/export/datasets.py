@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from napari_sa2va.annotation.session.log import json_text
 from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ def pictures_needed(annotations: Annotations, what: str) -> Pictures:
             "show the image that the labels lie on; on the command line give it with --image."
         )
     return annotations.pictures
+
+
+def write_json(path: Path, said: Any) -> None:
+    """Write JSON in UTF-8; letters that no encoding knows, as in file names, become marks."""
+    path.write_text(json_text(said, indent=1), encoding="utf-8", errors="replace")
 
 
 def write_picture(annotations: Annotations, place: Place, folder: Path) -> str:

@@ -7,7 +7,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from napari_sa2va.io.export.annotations import without_rejected
+import numpy as np
+
+from napari_sa2va.io.export.annotations import WithoutNegative, without_rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,5 +125,12 @@ def export(annotations: Annotations, name: str, path: Path, *, rejected: bool = 
     """
     chosen = annotations if rejected else without_rejected(annotations)
     notes = list(chosen.notes)
+    if np.dtype(chosen.labels.dtype).kind == "i":
+        labels = WithoutNegative(chosen.labels)
+        chosen = replace(chosen, labels=labels)
+    else:
+        labels = None
     notes += FORMATS[name].writer()(replace(chosen, notes=()), path)
+    if labels is not None and labels.found:
+        notes.append("Negative numbers are no labels: they are written as background.")
     return list(dict.fromkeys(notes))

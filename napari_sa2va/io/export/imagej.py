@@ -45,7 +45,7 @@ def write_imagej(annotations: Annotations, path: Path) -> list[str]:
     if named is None or not set(named[:-2]) <= set(_ORDER):
         raise InvalidInput(
             f"ImageJ knows time, depth and channels; these labels have the axes "
-            f"{', '.join(space.axes)}. Choose OME-Zarr or NIfTI."
+            f"{', '.join(space.axes)}. Choose COCO or a table."
         )
     largest = largest_label(annotations)
     if largest > _LARGEST_FLOAT:

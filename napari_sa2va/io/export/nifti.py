@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_sa2va.annotation.session.log import json_text, record_detail
+from napari_sa2va.annotation.session.log import record_detail
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing_all
 from napari_sa2va.io.export.annotations import colour_of, largest_label
+from napari_sa2va.io.export.datasets import write_json
 from napari_sa2va.io.export.needed import needed
 from napari_sa2va.io.export.space import LENGTH, PIXEL, TIME, letters
 
@@ -56,12 +57,14 @@ def write_nifti(annotations: Annotations, path: Path) -> list[str]:
     if named is None or not set(named[:-2]) <= set(_ORDER):
         raise InvalidInput(
             "NIfTI knows time, depth and channels; these labels have the axes "
-            f"{', '.join(annotations.space.axes)}."
+            f"{', '.join(annotations.space.axes)}. Choose COCO or a table."
         )
     largest = largest_label(annotations)
     fitting = [kind for kind in _INTEGER_TYPES if largest <= np.iinfo(kind).max]
     if not fitting:
-        raise InvalidInput(f"NIfTI's labels end at 2,147,483,647, and there is {largest:,}.")
+        raise InvalidInput(
+            f"NIfTI's labels end at 2,147,483,647, and there is {largest:,}. Choose OME-Zarr."
+        )
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
     images, notes = _images(annotations, path.parent, stem.removesuffix("_labels"))
     volumes = [_Volume(path, np.dtype(fitting[0]), annotations.plane, "labels"), *images]
@@ -69,7 +72,7 @@ def write_nifti(annotations: Annotations, path: Path) -> list[str]:
     with replacing_all(*(volume.path for volume in volumes), beside) as (*temporary, words):
         for target, volume in zip(temporary, volumes, strict=True):
             _write_file(target, annotations, named, volume)
-        words.write_text(json_text(_beside(annotations), indent=1), encoding="utf-8")
+        write_json(words, _beside(annotations))
     return _notes(annotations, named) + notes
 
 
@@ -214,6 +217,8 @@ def _notes(annotations: Annotations, named: tuple[str, ...]) -> list[str]:
     for axis, letter in zip(space.axes, named, strict=True):
         if axis != letter:
             notes.append(f"The axis {axis!r} has no name in NIfTI: it is called {letter}.")
+    if list(named[:-2]) != sorted(named[:-2], key=_ORDER.index):
+        notes.append("The axes are in NIfTI's order: channel, time, depth, rows, columns.")
     if space.units[-1] == PIXEL:
         notes.append("The size of a pixel is not known: a voxel is 1 long, without a unit.")
     elif "z" not in named:

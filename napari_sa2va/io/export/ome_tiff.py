@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "napari-sa2va/object"
 _ABOUT: Final = "napari-sa2va/provenance"
 _TURN: Final = "napari-sa2va/conversation"
+_MOST_BYTES: Final = 4  # of OME's largest type of whole numbers
 # What XML 1.0 has no way to write.
 _FORBIDDEN: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), " ")
 
@@ -39,9 +40,14 @@ def write_ome_tiff(annotations: Annotations, path: Path) -> list[str]:
     if named is None:
         raise InvalidInput(
             "OME-TIFF knows time, depth and channels; these labels have the axes "
-            f"{', '.join(annotations.space.axes)}. Choose NIfTI or a table."
+            f"{', '.join(annotations.space.axes)}. Choose COCO or a table."
         )
-    dtype = smallest_type(largest_label(annotations))
+    largest = largest_label(annotations)
+    dtype = smallest_type(largest)
+    if dtype.itemsize > _MOST_BYTES:
+        raise InvalidInput(
+            f"OME-TIFF's labels end at 4,294,967,295, and there is {largest:,}. Choose OME-Zarr."
+        )
     metadata = _sizes(annotations, named) | {
         "axes": "".join(named).upper(),
         "Name": _plain(annotations.name),

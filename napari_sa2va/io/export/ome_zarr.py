@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import is_empty, replacing_folder
+from napari_sa2va.io.export.annotations import smallest_type
 from napari_sa2va.io.export.ome_zarr_metadata import (
     OURS,
     axes_detail,
@@ -55,7 +56,7 @@ def _write(annotations: Annotations, path: Path, version: Version) -> list[str]:
     if named is None:
         raise InvalidInput(
             "OME-Zarr knows time, depth and channels; these labels have the axes "
-            f"{', '.join(annotations.space.axes)}. Choose NIfTI or a table."
+            f"{', '.join(annotations.space.axes)}. Choose COCO or a table."
         )
     there = _version_there(path)
     if there is not None and there != version:
@@ -91,7 +92,7 @@ def _write_labels(
     order = _places(named)
     shape = tuple(annotations.shape[axis] for axis in order)
     largest, seen = _survey(annotations)
-    dtype = np.dtype(np.uint8 if largest < 256 else np.uint16 if largest < 65_536 else np.uint32)
+    dtype = smallest_type(largest)
     arrays = [
         _create(group, str(level), size, dtype, named, order, version)
         for level, size in enumerate(_level_shapes(shape))

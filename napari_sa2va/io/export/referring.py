@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sa2va.annotation.session.log import json_text
 from napari_sa2va.io.atomic import replacing_folder
 from napari_sa2va.io.export.annotations import unknown
 from napari_sa2va.io.export.coco import classes_of, flat, rle
-from napari_sa2va.io.export.datasets import NOT_KEPT, pictures_needed, write_picture
+from napari_sa2va.io.export.datasets import NOT_KEPT, pictures_needed, write_json, write_picture
 from napari_sa2va.io.export.outlines import polygons
 from napari_sa2va.io.export.shapes import shapes_in
 
@@ -61,7 +60,7 @@ def write_refcoco(annotations: Annotations, path: Path) -> list[str]:
                         "sent_ids": [at],
                     }
                 )
-        (new / "refs.json").write_text(json_text(refs, indent=1), encoding="utf-8")
+        write_json(new / "refs.json", refs)
     return _notes(unnamed, "Every expression is of the split 'train'.")
 
 
@@ -97,10 +96,11 @@ def write_finetuning(annotations: Annotations, path: Path) -> list[str]:
                     "text": [record.phrase for _, record in found],
                 }
             )
-        (new / "annotations.json").write_text(json_text(entries, indent=1), encoding="utf-8")
+        write_json(new / "annotations.json", entries)
     notes = _notes(unnamed, "Which object of a plane is which of the next is not kept.")
     if empty:
-        notes.append(f"{empty} planes without an object are left out.")
+        planes = f"{empty} planes" if empty > 1 else "A plane"
+        notes.append(f"{planes} without an object {'are' if empty > 1 else 'is'} left out.")
     return notes
 
 

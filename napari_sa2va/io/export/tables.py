@@ -56,7 +56,10 @@ def write_parquet(annotations: Annotations, path: Path) -> list[str]:
     tables = _tables(annotations, path)
     with replacing_all(*tables) as temporary:
         for target, (names, rows) in zip(temporary, tables.values(), strict=True):
-            columns = {name: [_unless_nan(row.get(name)) for row in rows] for name in names}
+            columns = {
+                name: arrow.array([_unless_nan(row.get(name)) for row in rows], _type(arrow, name))
+                for name in names
+            }
             parquet.write_table(arrow.table(columns), target)
     return _notes(annotations, by_plane(path))
 
@@ -234,7 +237,14 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
+def _type(arrow: Any, name: str) -> Any:
+    """Return the type of a column where its values do not say it well enough."""
+    return arrow.uint64() if name == "label" else None
+
+
 def _unless_nan(value: Any) -> Any:
+    if isinstance(value, str):  # file names may have letters that no encoding knows
+        return value.encode("utf-8", "replace").decode("utf-8")
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
