@@ -119,6 +119,28 @@ def reviewed(name: str) -> None:
     viewer.close()
 
 
+def captioned(theme: str, name: str) -> None:
+    """Show a grounded caption of the sample image, and a question that goes on from it."""
+    viewer = napari.Viewer(show=True)
+    viewer.theme = theme
+    viewer.window.resize(1360, 1000)
+    viewer.open_sample("napari-sa2va", "cells")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-sa2va", "Sa2VA")
+    for part in ("Image and model", "Correct"):
+        dock.sections[part].unfold(False)
+    settle(3)
+    dock.chat.caption()
+    wait_for_run(dock)
+    dock.ask.mode = "ask"
+    dock.ask.composer.setPlainText("How many red cells are in this image?")
+    dock.run()
+    wait_for_run(dock)
+    viewer.reset_view()
+    settle(1)
+    viewer.screenshot(str(IMAGES / name), canvas_only=False, flash=False)
+    viewer.close()
+
+
 def click(viewer: Any, at: tuple[int, int]) -> None:
     """Click on a pixel of the first layer with the mouse."""
     world = np.asarray(viewer.layers[0].data_to_world(at))
@@ -135,3 +157,5 @@ if __name__ == "__main__":
     answered("light", "answered-light.png")
     followed("stack.png")
     reviewed("reviewed.png")
+    captioned("dark", "captioned.png")
+    captioned("light", "captioned-light.png")
