@@ -78,20 +78,32 @@ def open_checkpoint(folder: Path, texts: Iterable[str]) -> Opened:
     InvalidInput
         If it is of a family that is not trained here.
     """
-    config = Sa2VAConfig.from_folder(folder)
+    demo, config = is_demo_folder(folder), Sa2VAConfig.from_folder(folder)
     if config.family != INTERNVL:
         raise InvalidInput(
             f"{folder} is a Sa2VA on a Qwen-VL. Only those on an InternVL can be fine-tuned here, "
             "such as Sa2VA-4B or Sa2VA-InternVL3-2B."
         )
-    settings = read_json(folder / "config.json")
     with Shards(folder) as shards:
         dtype = shards.read(max(shards.names, key=lambda name: len(shards.shape(name)))).dtype
-    if is_demo(settings):
+    if demo:
         start = start_from(folder, texts, max_tiles=None)
         grown = start.tokenizer.get_vocab_size() > config.language["vocab_size"]
         return Opened(start, folder, True, grown, dtype)
     tokenizer = Tokenizer(folder, backbone_class(config.family).signs(config))
     fast: Any = tokenizer._tokenizer
+    settings = read_json(folder / "config.json")
     start = Start(load_network(folder), fast.backend_tokenizer, settings)
     return Opened(start, folder, False, False, dtype)
+
+
+def is_demo_folder(folder: Path) -> bool:
+    """Whether a folder holds a demo checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If it holds none at all.
+    """
+    Sa2VAConfig.from_folder(folder)  # says what is wrong with one that is none
+    return is_demo(read_json(folder / "config.json"))

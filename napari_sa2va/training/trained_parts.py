@@ -29,21 +29,16 @@ def choose_trained(network: Sa2VANetwork, train: Parts, rank: int, *, words: boo
     train : "all" or "parts"
         ``"parts"``: the projector, text-to-prompt layers and the mask decoder.
     rank : int
-        Of LoRA matrices on the language model; 0 for none.
+        Of LoRA matrices on the language model; 0 for none. Not where all is trained.
     words : bool
         Also train the language model's rows of words, since there are new ones.
 
     Raises
     ------
     InvalidInput
-        If LoRA is asked for where all is trained, or peft is not installed.
+        If LoRA is asked for, and peft is not installed.
     """
     if train == "all":
-        if rank:
-            raise InvalidInput(
-                "LoRA spares training the language model, which --train all trains. Use --train "
-                "parts, or --lora 0."
-            )
         network.requires_grad_(True)
         return
     network.requires_grad_(False)

@@ -16,7 +16,7 @@ from napari_sa2va.training.lessons import MIX
 from napari_sa2va.training.loop import STATE, Loop, endless
 from napari_sa2va.training.optimizer import make_optimizer
 from napari_sa2va.training.schedule import Cosine, is_due
-from napari_sa2va.training.starting import open_checkpoint
+from napari_sa2va.training.starting import is_demo_folder, open_checkpoint
 from napari_sa2va.training.trained_parts import Parts, choose_trained
 from napari_sa2va.training.weights import LossWeights
 from napari_sa2va.training.world_batches import WorldBatches
@@ -83,6 +83,13 @@ class Tuning:
     save_minutes: float = 4.0
     weights: LossWeights = field(default_factory=LossWeights)
 
+    def __post_init__(self) -> None:
+        if self.train == "all" and self.lora:
+            raise InvalidInput(
+                "LoRA spares training the language model, which --train all trains. Use --train "
+                "parts, or --lora 0."
+            )
+
 
 class TuningRun:
     """A run in a folder, resumed when the folder holds one.
@@ -107,20 +114,21 @@ class TuningRun:
         device: torch.device,
     ) -> None:
         self.tuning, self.examples, self.others, self.device = tuning, examples, others, device
-        self._remember()
-        torch.manual_seed(tuning.seed)
-        texts = sorted({text for example in (*examples, *others) for text in example.texts})
-        opened = open_checkpoint(tuning.start, [segmentation_question(text) for text in texts])
-        if tuning.rehearsed and not others and not opened.demo:
+        demo = is_demo_folder(tuning.start)
+        if tuning.rehearsed and not others and not demo:
             raise InvalidInput(
                 "What shall be rehearsed? Only a demo checkpoint has a world of its own. Give a "
                 "folder of examples (--rehearse FOLDER), or --rehearsed 0."
             )
+        self._remember()
+        torch.manual_seed(tuning.seed)
+        texts = sorted({text for example in (*examples, *others) for text in example.texts})
+        opened = open_checkpoint(tuning.start, [segmentation_question(text) for text in texts])
         network = opened.start.network
         choose_trained(network, tuning.train, tuning.lora, words=opened.new_words)
         network.to(device).train()
         network.sam2.eval()  # as at inference: no dropout
-        rate = tuning.rate or (_DEMO_RATE if opened.demo else _RATE)
+        rate = tuning.rate or (_DEMO_RATE if demo else _RATE)
         self.opened, self.network = opened, network
         self.loop = Loop(
             network,

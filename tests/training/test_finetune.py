@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,13 +18,14 @@ from napari_sa2va.samples.world.shifted import make_shifted
 from napari_sa2va.training import finetune, loop
 from napari_sa2va.training.folder import read_folder
 from napari_sa2va.training.folder_writing import write_folder
+from napari_sa2va.training.loop import Loop
 from napari_sa2va.training.measure_folder import Asked, Measured
+from napari_sa2va.training.optimizer import make_optimizer
+from napari_sa2va.training.schedule import Cosine
 from napari_sa2va.training.shifted import NEW, OLD, verdicts
-from napari_sa2va.training.trained_parts import choose_trained, merged
+from napari_sa2va.training.starting import open_checkpoint
+from napari_sa2va.training.trained_parts import merged
 from napari_sa2va.training.tuning import Tuning, TuningRun
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _CPU = torch.device("cpu")
 
@@ -95,22 +96,30 @@ def test_parts_and_lora_of_any_checkpoint_are_trained_and_merged(
             torch.testing.assert_close(one, other)
     with pytest.raises(InvalidInput, match="other lora"):
         TuningRun(replace(tuning, lora=3), examples, (), _CPU)
-    (tmp_path / "run.json").unlink()
-    with pytest.raises(CheckpointError, match="of another run"):
-        TuningRun(replace(tuning, lora=0), examples, (), _CPU)
 
 
 def test_what_does_not_go_together_is_said(tiny_folder: Path, data: Path, tmp_path: Path) -> None:
-    network = load_network(tiny_folder)
     with pytest.raises(InvalidInput, match="--train parts"):
-        choose_trained(network, "all", 4, words=False)
+        Tuning(tiny_folder, tmp_path, lora=4)
     with pytest.raises(InvalidInput, match="world of its own"):
         TuningRun(Tuning(tiny_folder, tmp_path, rehearsed=0.5), read_folder(data), (), _CPU)
-    config = json.loads((tiny_folder / "config.json").read_text(encoding="utf-8"))
-    config["text_config"] = config.pop("llm_config")
-    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises((CheckpointError, InvalidInput)):
+    with pytest.raises(InvalidInput, match="on a Qwen-VL"):
+        open_checkpoint(Path(__file__).parents[1] / "data" / "golden" / "qwen3_vl", [])
+    with pytest.raises(CheckpointError):
         TuningRun(Tuning(tmp_path, tmp_path / "run"), read_folder(data), (), _CPU)
+
+
+def test_a_state_of_other_weights_is_not_taken(tmp_path: Path) -> None:
+    def begun(count: int) -> Loop:
+        network = torch.nn.Sequential(*(torch.nn.Linear(2, 2) for _ in range(count)))
+        heads, schedule = torch.nn.Identity(), Cosine(1e-3, 0.1, 2, heads_first=1)
+        optimizer = make_optimizer([network])
+        return Loop(network, heads, optimizer, schedule, 1, tmp_path, _CPU, lambda: None)
+
+    begun(1).save()
+    assert begun(1).step == 0
+    with pytest.raises(CheckpointError, match=r"of another run.*1\.bias"):
+        begun(2)
 
 
 def test_the_command_teaches_the_demo_new_words(
@@ -130,8 +139,9 @@ def test_the_command_teaches_the_demo_new_words(
     assert {"language", "mask", "clicks", "presence"} <= row.keys()
     tuned = Sa2VA.from_pretrained(tmp_path / "checkpoint", device="cpu", dtype="float32")
     shipped = Sa2VA.from_pretrained(demo_folder(), device="cpu", dtype="float32")
-    assert shipped.unknown_words("all grains") == ("grains",)
-    assert tuned.unknown_words("all grains of the large red cell") == ()
+    question = "Please segment all grains in this image."
+    assert shipped.unknown_words(question) == ("grains",)
+    assert tuned.unknown_words(question) == ()
     assert tuned.config.max_tiles == shipped.config.max_tiles
     # A tuned demo can be tuned again, and keeps its words.
     again = TuningRun(Tuning(tmp_path / "checkpoint", tmp_path / "b"), read_folder(data), (), _CPU)
