@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from html import escape
 from typing import TYPE_CHECKING
 
 from napari.qt.threading import create_worker
@@ -23,7 +24,7 @@ from qtpy.QtWidgets import (
 
 from napari_sa2va.errors import Cancelled, Sa2VAError
 from napari_sa2va.widgets.model_jobs import get, look
-from napari_sa2va.widgets.model_table import ModelTable
+from napari_sa2va.widgets.model_table import ModelTable, tip
 from napari_sa2va.zoo.fit import gib
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class ModelManager(QDialog):
         self._wanted = ""
         self._stop = threading.Event()
         self.table = ModelTable()
+        self.details = QLabel()
+        self.details.setWordWrap(True)
+        self.details.setMinimumHeight(2 * self.fontMetrics().lineSpacing())  # nothing jumps
         self.about = QLabel("Looking at this machine …")
         self.about.setWordWrap(True)
         self.state = QLabel()
@@ -84,6 +88,7 @@ class ModelManager(QDialog):
         buttons.addWidget(self.add_hub)
         layout = QVBoxLayout(self)
         layout.addWidget(self.table, stretch=1)
+        layout.addWidget(self.details)
         layout.addWidget(self.about)
         layout.addWidget(self.bar)
         layout.addWidget(self.state)
@@ -138,8 +143,8 @@ class ModelManager(QDialog):
             and model.name != self._fetching
             and (model.added or (bool(model.hub_id) and model.on_disk > 0))
         )
-        if model is not None and not busy and model.problem:
-            self.state.setText(f"{model.name}: {model.problem}")
+        about = "" if model is None else tip(model).replace("\n", " · ")
+        self.details.setText(f"<b>{escape(model.name)}</b> · {escape(about)}" if model else "")
 
     def _use(self) -> None:
         model = self.table.current

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari.qt.threading import create_worker
@@ -239,9 +240,11 @@ class ModelPanel(QWidget):
 
     @property
     def short_name(self) -> str:
-        """For people."""
+        """For people; of a folder its last part."""
         known = find(self.name)
-        return "Demo" if self.name == DEMO else known.name if known else self.name
+        if known is None:
+            return Path(self.name).name if Path(self.name).is_absolute() else self.name
+        return "Demo" if known.bundled else known.name
 
     def _look_up_if_due(self) -> None:
         """Look for it where `refresh` did not, as of a model that is loaded."""

@@ -8,6 +8,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_sa2va.zoo.fit import gib
+from napari_sa2va.zoo.sam2 import SAM2_NAME
 
 if TYPE_CHECKING:
     from napari_sa2va.zoo.shelf import Model
@@ -71,13 +72,19 @@ def cells(model: Model) -> tuple[str, ...]:
     size = model.on_disk if model.here else model.download
     about = "" if model.here else "about "
     return (
-        f"{model.name}  ★ recommended" if model.recommended else model.name,
+        f"{model.name}{_remark(model)}",
         here,
         f"{about}{gib(size)}" if size else "",
         gib(model.need.total) if model.need is not None else "",
         fits(model),
         model.license,
     )
+
+
+def _remark(model: Model) -> str:
+    if model.name == SAM2_NAME:
+        return "  for consistent tracking"
+    return "  ★ recommended" if model.recommended else ""
 
 
 def fits(model: Model) -> str:
@@ -94,8 +101,8 @@ def fits(model: Model) -> str:
 def tip(model: Model) -> str:
     """Return what a row's tooltip says."""
     lines = [
-        model.hub_id or model.folder or "",
-        f"Can: {', '.join(model.can)}" if model.can else "",
+        model.hub_id or "",
+        f"For: {', '.join(model.can)}" if model.can else "",
     ]
     if model.revision:
         lines.append(f"Version {model.revision[:12]}")

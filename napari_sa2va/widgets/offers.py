@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qtpy.QtWidgets import QAbstractButton, QLabel, QSizePolicy, QWidget
@@ -55,6 +54,7 @@ class Offers(QLabel):
         self._model, self._ask, self._stack = model, ask, stack
         self._guarded: list[_Guarded] = []
         self.setWordWrap(True)
+        self.setContentsMargins(8, 0, 0, 0)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.setAccessibleName("What this model cannot do")
         self.guard(ask.segment, Capability.SEGMENT)
@@ -89,7 +89,7 @@ class Offers(QLabel):
         lacked = [one for one in capabilities if self._model.known.lacks(one)]
         off = len(lacked) == len(capabilities) and lacked[0] not in INSTEAD
         widget.setEnabled(not off)
-        why = why_not(self._name, lacked[0]) if lacked else ""
+        why = why_not(self._model.short_name, lacked[0]) if lacked else ""
         why = textwrap.fill(why, _TIP_LETTERS)
         widget.setToolTip(why if off else "\n".join(filter(None, (tip, why))))
         if off and isinstance(widget, QAbstractButton) and widget.isChecked():
@@ -99,13 +99,8 @@ class Offers(QLabel):
         """Say what the chosen way of asking is not for."""
         about = {"ask": Capability.ASK, "describe": Capability.REGION}.get(self._ask.mode)
         lacks = about is not None and self._model.known.lacks(about)
-        self.setText(why_not(self._name, about) if about is not None and lacks else "")
+        self.setText(why_not(self._model.short_name, about) if about is not None and lacks else "")
         self.setVisible(lacks)
-
-    @property
-    def _name(self) -> str:
-        """For people; of a folder its last part."""
-        return Path(self._model.short_name).name
 
     def _get_sam2(self) -> None:
         from napari_sa2va.zoo.sam2 import SAM2_NAME

@@ -31,14 +31,16 @@ _FAMILIES: Final = {
 }
 _NAMED: Final = 3
 _CANNOT: Final = {
-    Capability.SEGMENT: "{} cannot segment.",
-    Capability.VIDEO: "{} cannot follow objects through planes.",
+    Capability.SEGMENT: "{} cannot segment. These can: {}.",
+    Capability.VIDEO: "{} cannot follow objects through planes. These can: {}.",
     Capability.REGION: (
-        "{} takes no regions. Each is outlined in the picture that it gets, which is a crop round "
-        "it, and asked about by its colour."
+        "{} takes no regions: each is outlined in a crop round it, and asked about by the "
+        "outline's colour. These take regions: {}."
     ),
-    Capability.CAPTION: "{} was not trained to describe a picture and point at what it names.",
-    Capability.ASK: "{} was not trained to answer questions about a picture in words.",
+    Capability.CAPTION: (
+        "{} was not trained to describe a whole image and point at what it names. These were: {}."
+    ),
+    Capability.ASK: "{} was not trained to answer questions about a whole image. These were: {}.",
 }
 INSTEAD: Final = frozenset({Capability.REGION})
 """What is done in another way where a checkpoint cannot."""
@@ -133,4 +135,4 @@ def who_can(capability: Capability) -> str:
 
 def why_not(name: str, capability: Capability) -> str:
     """Say for people that a checkpoint cannot do something, what is done then, and which can."""
-    return f"{_CANNOT[capability].format(name)} These can: {who_can(capability)}."
+    return _CANNOT[capability].format(name, who_can(capability))

@@ -123,7 +123,7 @@ FAMILY_CAPABILITIES: Final[dict[Family, frozenset[Capability]]] = {
 }
 # What the checkpoint in the package was trained for; docs/demo-model.md has its figures.
 DEMO_CAPABILITIES: Final = frozenset({Capability.SEGMENT, Capability.REGION, Capability.VIDEO})
-_CARD: Final = "see the model card"
+CARD: Final = "see the model card"
 # Qwen2.5-3B is under Qwen's research licence; the other sizes used here are under Apache-2.0.
 _CARD_QWEN_3B: Final = "see the model card; Qwen2.5-3B itself is for non-commercial use"
 
@@ -150,7 +150,7 @@ def _internvl(
     language_model: str,
     parameters: int,
     language: LanguageSizes,
-    license: str = _CARD,
+    license: str = CARD,
     vision: VisionSizes = VisionSizes(),
 ) -> Checkpoint:
     return Checkpoint(
@@ -182,7 +182,7 @@ def _qwen(
         backbone=family.value,
         language_model=language_model,
         parameters=parameters,
-        license=_CARD_QWEN_3B if language_model == "Qwen2.5-3B" else _CARD,
+        license=_CARD_QWEN_3B if language_model == "Qwen2.5-3B" else CARD,
         capabilities=FAMILY_CAPABILITIES[family],
         language=language,
         vision=vision,

@@ -182,6 +182,7 @@ def fetch_files(
         tuple(file.name for file in files),
         endpoint or constants.ENDPOINT,
         datetime.now(UTC).isoformat(timespec="seconds"),
+        listing.license,
     )
     library.note_fetched(hub_id, fetched)
     return folder

@@ -59,6 +59,8 @@ class Fetched:
         Address of the Hub or mirror.
     when : str
         Date and time, ISO 8601 in UTC.
+    license : str
+        As the model card names it; empty where it does not.
     """
 
     commit: str
@@ -66,6 +68,7 @@ class Fetched:
     files: tuple[str, ...]
     source: str
     when: str
+    license: str = ""
 
 
 @dataclass(slots=True)
@@ -109,6 +112,7 @@ def load() -> Library:
         try:
             files = tuple(str(name) for name in one["files"])
             texts = {key: str(one[key]) for key in ("commit", "revision", "source", "when")}
+            texts["license"] = str(one.get("license", ""))
             library.fetched[str(one["hub_id"])] = Fetched(files=files, **texts)
         except (KeyError, TypeError):
             continue

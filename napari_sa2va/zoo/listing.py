@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _SHA1: Final = re.compile(r"[0-9a-f]{40}")
+_LICENSE: Final = re.compile(r"license:([A-Za-z0-9.+-]{1,60})")
 # No separators: a file beside the others and nowhere else on the disk.
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
@@ -43,11 +44,18 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a repository that are wanted, at one commit."""
+    """The files of a repository that are wanted, at one commit.
+
+    Attributes
+    ----------
+    license : str
+        As its model card names it, such as ``"apache-2.0"``; empty where it does not.
+    """
 
     hub_id: str
     commit: str
     files: tuple[RemoteFile, ...]
+    license: str = ""
 
 
 def ask(
@@ -102,7 +110,15 @@ def _read(hub_id: str, patterns: tuple[str, ...], info: Any) -> Listing:
         if not isinstance(size, int) or size < 0:
             raise _nonsense(hub_id)
         files.append(RemoteFile(name, size, digest))
-    return Listing(hub_id, info.sha, tuple(files))
+    return Listing(hub_id, info.sha, tuple(files), _license(info.tags))
+
+
+def _license(tags: Any) -> str:
+    """Return what a tag such as ``license:mit`` says, which the Hub makes from the model card."""
+    for tag in tags if isinstance(tags, list) else ():
+        if found := _LICENSE.fullmatch(str(tag)):
+            return found[1]
+    return ""
 
 
 def _nonsense(hub_id: str) -> DamagedDownload:

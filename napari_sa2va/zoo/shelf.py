@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.zoo import library
+from napari_sa2va.zoo.abilities import capabilities_of
 from napari_sa2va.zoo.cache import Repository
-from napari_sa2va.zoo.catalogue import CATALOGUE, Checkpoint, find
+from napari_sa2va.zoo.catalogue import CARD, CATALOGUE, Capability, Checkpoint, find
 from napari_sa2va.zoo.fit import MemoryNeed, dtype_on, estimate, estimate_published
 from napari_sa2va.zoo.hub import local_copy
 from napari_sa2va.zoo.resolve import checked_folder, demo_folder
 from napari_sa2va.zoo.sam2 import SAM2_BYTES, SAM2_HUB_ID, SAM2_NAME, local_sam2_file
+from napari_sa2va.zoo.table import COLUMNS
 
 if TYPE_CHECKING:
     from napari_sa2va.zoo.machine import Device
@@ -49,7 +51,7 @@ class Model:
         Into what is free of it.
     license : str
     can : tuple of str
-        What it was trained to do.
+        What it was trained to do, in the words of the tables.
     added : bool
         Whether the user put it on the list.
     revision : str
@@ -121,8 +123,8 @@ def published(checkpoint: Checkpoint, device: Device, dtype: str) -> Model:
         dtype=dtype,
         fits=_fits(need, device.total, device),
         fits_now=_fits(need, device.free, device),
-        license=checkpoint.license,
-        can=tuple(sorted(capability.value for capability in checkpoint.capabilities)),
+        license=_license(checkpoint.license, checkpoint.hub_id),
+        can=_can(checkpoint.capabilities),
         revision=_commit(folder),
         problem=problem,
     )
@@ -176,7 +178,8 @@ def _added(one: library.Added, device: Device, dtype: str) -> Model:
         dtype=dtype,
         fits=_fits(need, device.total, device),
         fits_now=_fits(need, device.free, device),
-        license="see the model card" if hub_id else "your own",
+        license=_license(CARD, hub_id) if hub_id else "your own",
+        can=_can(capabilities_of(one.name, folder)),
         added=True,
         revision=_commit(folder),
         problem=problem,
@@ -212,6 +215,16 @@ def _size(hub_id: str | None, folder: Path | None) -> int:
     if folder is None:
         return 0
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+def _can(capabilities: frozenset[Capability] | None) -> tuple[str, ...]:
+    return tuple(name for one, name in COLUMNS.items() if one in (capabilities or ()))
+
+
+def _license(said: str, hub_id: str | None) -> str:
+    """Put what the model card of a fetched checkpoint says in the place of a hint at the card."""
+    fetched = None if hub_id is None else library.load().fetched.get(hub_id)
+    return said if fetched is None or not fetched.license else said.replace(CARD, fetched.license)
 
 
 def _commit(folder: Path | None) -> str:

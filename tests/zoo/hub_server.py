@@ -79,6 +79,7 @@ class Hub:
     address: str = ""
     sent: int = 0
     stall: float = 3.0
+    tags: tuple[str, ...] = ()
 
     def add(self, name: str, content: bytes) -> None:
         (self.folder / name).write_bytes(content)
@@ -153,7 +154,7 @@ class Hub:
                 entry["lfs"] = {"sha256": sha, "size": len(content), "pointerSize": 130}
             siblings.append(entry)
         siblings.append({"rfilename": "sub/folder.json", "size": 2, "blobId": git_sha1(b"{}")})
-        return {"id": self.repository, "sha": self.commit, "siblings": siblings, "tags": []}
+        return {"id": self.repository, "sha": self.commit, "siblings": siblings, "tags": self.tags}
 
     def _misbehave(self, answer: Answer, fault: Fault, name: str) -> None:
         """Spoil an honest answer."""

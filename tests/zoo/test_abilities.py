@@ -61,8 +61,8 @@ def test_nothing_is_held_against_the_unknown() -> None:
 
 def test_it_is_said_which_can() -> None:
     regions = why_not("Mine", Capability.REGION)
-    assert regions.startswith("Mine takes no regions. Each is outlined")
-    assert "These can: Sa2VA-1B, " in regions
+    assert regions.startswith("Mine takes no regions: each is outlined")
+    assert "These take regions: Sa2VA-1B, " in regions
     able = [one for one in CATALOGUE if Capability.REGION in one.capabilities]
     assert who_can(Capability.REGION).endswith(f"and {len(able) - 3} more")
     assert "Qwen" not in who_can(Capability.REGION)

@@ -125,10 +125,12 @@ def test_a_hub_id_of_one_s_own(
     assert hub.requests == []  # nothing is asked before it is wanted
     with pytest.raises(CheckpointError, match="napari-sa2va models get ours"):
         model_path("ours")
+    hub.tags = ("pytorch", "license:mit")
     folder = get_model("ours", endpoint=hub.address)
     assert model_path("ours") == folder == resolve("someone/tiny", download=False)
     (line,) = (model for model in models(LAPTOP) if model.added)
-    assert (line.here, line.revision) == (True, hub.commit)
+    assert (line.here, line.revision, line.license) == (True, hub.commit, "mit")
+    assert "region prompts" in line.can  # by its family
     hub.requests.clear()
     assert get_model("ours", endpoint=hub.address) == folder
     assert hub.requests == []
