@@ -15,7 +15,14 @@ from napari_sa2va.annotation.session.arrays import MemoryLabels
 from napari_sa2va.annotation.session.state import BEGUN, SAME_AS, replaced_by
 from napari_sa2va.cli.exit_codes import ExitCode
 from napari_sa2va.cli.replay_image import arrays_for, open_replayed
-from napari_sa2va.engine import FrameDone, MaskFound, QuestionDone, RunDone, shared_runner
+from napari_sa2va.engine import (
+    ChatRequest,
+    FrameDone,
+    MaskFound,
+    QuestionDone,
+    RunDone,
+    shared_runner,
+)
 from napari_sa2va.engine.events import RefineDone
 from napari_sa2va.engine.provenance import request_from
 from napari_sa2va.errors import InvalidInput
@@ -221,6 +228,8 @@ def _ask_again(
     request = request_from(one.detail, arrays_for(one.detail, array), model)
     frames = request.frames
     assert isinstance(frames, ArrayFrames)  # made of arrays
+    # A question about a movie gives masks of the first frame that was looked at.
+    shown = request.looked_at[:1] if isinstance(request, ChatRequest) else ()
     overlap = Overlap(one.labels)
     texts: list[str] = []
     for event in shared_runner().run(request, cancelled):
@@ -229,7 +238,7 @@ def _ask_again(
             texts.append(name_objects(event.answer, None))
         if isinstance(event, RunDone) and event.cancelled:
             raise InvalidInput("It was cancelled.")
-        for frame, masks, first in _masks(event, len(overlap.masks)):
+        for frame, masks, first in _masks(event, len(overlap.masks), *shown):
             overlap.add(_on_frame(labels, frames, frame), masks, first)
     differing = tuple(
         (question, before, now)
@@ -240,10 +249,12 @@ def _ask_again(
     return Compared(one.n, one.text, ious, new, differing)
 
 
-def _masks(event: Event, found: int) -> Iterator[tuple[int, Sequence[NDArray[np.bool_]], int]]:
+def _masks(
+    event: Event, found: int, shown: int = 0
+) -> Iterator[tuple[int, Sequence[NDArray[np.bool_]], int]]:
     """Yield frame, masks, and which mask of the run the first of them is."""
     if isinstance(event, MaskFound | RefineDone):
-        yield 0, [event.mask], found
+        yield shown, [event.mask], found
     elif isinstance(event, FrameDone):
         yield event.index, [mask.unpack() for mask in event.masks], 0
 

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from napari_sa2va.annotation.packed import PackedMask
-from napari_sa2va.engine import ModelChoice, ModelReady, Question, Request, TrackRequest
+from napari_sa2va.engine import (
+    ChatRequest,
+    Exchange,
+    ModelChoice,
+    ModelReady,
+    Question,
+    Request,
+    TrackRequest,
+)
 from napari_sa2va.engine.kept_frames import mask_detail, mask_from
 from napari_sa2va.engine.provenance import request_detail, request_from, with_model
 from napari_sa2va.engine.request import MaskTrackRequest, RefineRequest
@@ -46,6 +54,16 @@ def test_a_request_comes_back_with_the_same_pixels() -> None:
     assert again.model == asked.model
     assert again.questions == asked.questions
     np.testing.assert_array_equal(again.frames[0], asked.frames[0])
+
+
+def test_a_question_of_a_conversation_comes_back_with_what_was_said_before() -> None:
+    before = (Exchange("Which?", "<p> Two </p> [SEG]"), Exchange("Why?", "細胞"))
+    region = (PackedMask.pack(MASK),)
+    asked = ChatRequest(MODEL, frames(), (0,), "And region1?", before, region, 64)
+    again = request_from(through_json(request_detail(asked)), asked.frames.arrays)  # type: ignore[attr-defined]
+    assert isinstance(again, ChatRequest)
+    assert (again.text, again.before, again.looked_at) == (asked.text, before, (0,))
+    assert (again.regions, again.max_new_tokens) == (region, 64)
 
 
 def test_a_tracking_comes_back_with_its_options() -> None:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from napari_sa2va.annotation.regions import regions_in
-from napari_sa2va.engine.region_questions import DESCRIBE, describe_questions, region_question
+from napari_sa2va.engine.region_questions import (
+    DESCRIBE,
+    describe_questions,
+    numbered_together,
+    region_question,
+)
 from napari_sa2va.errors import InvalidInput
 
 REGIONS = regions_in(np.array([[3, 3, 0], [7, 0, 12]]))
@@ -30,6 +35,12 @@ def test_a_text_that_names_several_is_one_question() -> None:
         (question,) = ask("Is @12 like @3?", REGIONS)
         assert question.text == "Is region1 like region2?"
         assert question.regions == (REGIONS[12], REGIONS[3])
+
+
+def test_a_region_has_one_number_through_a_conversation() -> None:
+    texts, regions = numbered_together(["Is @12 like @3?", "Why?", "And @7 like @12?"], REGIONS)
+    assert texts == ("Is region1 like region2?", "Why?", "And region3 like region1?")
+    assert regions == (REGIONS[12], REGIONS[3], REGIONS[7])
 
 
 def test_a_question_about_one_or_all() -> None:

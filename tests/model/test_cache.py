@@ -45,6 +45,16 @@ def test_lowering_the_capacity_and_clearing_free_at_once() -> None:
     assert made == ["a", "b", "b", "b"]
 
 
+def test_a_value_is_put_in_place_of_another() -> None:
+    cache = LookCache(100)
+    assert cache.peek("a") is None
+    cache.put("a", 1, 60)
+    cache.put("a", 2, 80)
+    assert (cache.peek("a"), cache.bytes_held) == (2, 80)
+    cache.put("a", 3, 101)  # not kept; neither is what it was to replace
+    assert (cache.peek("a"), cache.bytes_held) == (None, 0)
+
+
 def test_threads_share_it() -> None:
     cache, made = LookCache(1000), []
     keys = [str(number % 30) for number in range(3000)]
