@@ -79,14 +79,17 @@ def tune(
 def _before(tuning: Tuning, sets: dict[str, list[Example]], device: str) -> dict[str, Measured]:
     """Measure the checkpoint to start from, unless an interrupted run has done so."""
     path = tuning.folder / "before.json"
+    of = {
+        "start": str(tuning.start.resolve()),
+        "images": {name: [str(e.image.resolve()) for e in images] for name, images in sets.items()},
+    }
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["start"] == str(tuning.start) and kept["measured"].keys() == sets.keys():
+        if kept["of"] == of:
             return {name: Measured.from_json(rows) for name, rows in kept["measured"].items()}
     found = measure_checkpoint(tuning.start, sets, device)
     rows = {name: one.as_json() for name, one in found.items()}
-    text = json.dumps({"start": str(tuning.start), "measured": rows}, indent=1)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(json.dumps({"of": of, "measured": rows}, indent=1), encoding="utf-8")
     return found
 
 

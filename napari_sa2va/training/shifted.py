@@ -30,7 +30,7 @@ from napari_sa2va.training.finetune import (
     tune,
     tuning_of,
 )
-from napari_sa2va.training.folder import read_folder
+from napari_sa2va.training.folder import ANNOTATIONS, read_folder
 from napari_sa2va.training.folder_writing import write_folder
 from napari_sa2va.training.tuning import CHECKPOINT
 
@@ -56,7 +56,7 @@ _TRIES: Final = 40
 
 def write_scenes(folder: Path, scenes: int, held_out: int) -> None:
     """Write three fine-tuning folders, ``train``, ``test`` and ``old``, unless they are there."""
-    if (folder / "old").exists():
+    if (folder / "old" / ANNOTATIONS).exists():  # the last that is written
         return
     write_folder(folder / "train", (_shifted(seed) for seed in range(scenes)))
     others = range(_HELD_OUT_SHIFTED, _HELD_OUT_SHIFTED + held_out)
@@ -111,7 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
     console = Console(soft_wrap=True)
     quietly(options)
     try:
-        data = options.folder / "data"
+        data = options.folder / f"data-{options.scenes}-{options.held_out}"
         write_scenes(data, options.scenes, options.held_out)
         start = checkpoint_folder(options.start)
         tuning = tuning_of(options, start, options.folder, options.rehearsed)
