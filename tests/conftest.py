@@ -7,6 +7,7 @@ in each.
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib.util
 import os
@@ -49,6 +50,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the package does; for dire
 WINDOW_FIXTURES = frozenset({"qapp", "qtbot", "make_napari_viewer", "make_napari_viewer_proxy"})
 WINDOW_FOLDERS = ("gui", "widgets")
 VIRTUAL_SCREEN = "1600x1000x24"
+# Milliseconds to wait for something in a window; pytest-qt gives up after 5 seconds.
+PATIENCE = 60_000
 # So many files are sooner read by one process than two processes are started.
 FEW_FILES = 3
 
@@ -135,6 +138,13 @@ def _collections_of_news_only(request: pytest.FixtureRequest) -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """Give pytest-qt's, with patience: what is waited for comes late on a machine that is busy."""
+    qtbot.waitUntil = functools.partial(qtbot.waitUntil, timeout=PATIENCE)
+    return qtbot
 
 
 @pytest.fixture(scope="session")
