@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_sa2va.widgets.correct_hand import CorrectHand
+    from napari_sa2va.widgets.correct_target import CorrectTarget
+    from napari_sa2va.widgets.correct_view import CorrectView
+    from napari_sa2va.widgets.current_correction import CurrentCorrection
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,36 @@ class CorrectState:
     empty: bool = False
     blocked: int = 0
     accepting: bool = False
+
+
+def state_of(
+    current: CurrentCorrection, target: CorrectTarget, hand: CorrectHand, view: CorrectView
+) -> CorrectState:
+    """Return what is, with the words for it."""
+    opened, found = current.opened, current.found
+    state = CorrectState(
+        on=hand.clicks.on,
+        selected=target.selected,
+        phrase=target.selected_phrase,
+        new=target.label is None if opened is None else opened.label is None,
+        open=opened is not None,
+        marks=0 if opened is None else len(opened.marks.given),
+        positive=hand.positive,
+        drag=hand.clicks.drag,
+        busy=current.busy,
+        candidate=0 if found is None else found.at + 1,
+        candidates=0 if found is None else len(found.masks),
+        elsewhere="" if opened is None else view.elsewhere(opened.place.placement),
+        propagates=target.propagates,
+        in_hand=hand.clicks.in_hand,
+        flat=view.flat,
+        name="" if opened is None else opened.name,
+        iou=None if found is None else found.mask.iou,
+        empty=found is not None and not found.mask.inside.any(),
+        blocked=current.drawing.blocked,
+        accepting=current.accept_soon,
+    )
+    return replace(state, text=hint(state))
 
 
 def hint(state: CorrectState) -> str:
