@@ -100,7 +100,7 @@ def gaps_in_a_run(dock: Any, qtbot: Any) -> np.ndarray:
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("planes", [40, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("planes", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_the_window_answers_while_planes_come(
     open_dock: Callable[..., Any], qtbot: Any, planes: int
 ) -> None:
