@@ -130,15 +130,17 @@ def regions_in(
 
     numbers, dense = _dense(plane)
     for found in regionprops(dense):
-        rows, columns = found.slice
-        row, column = found.centroid
+        rows, columns = (_moved(side, by) for side, by in zip(found.slice, corner, strict=True))
+        inside = found.image
+        # Its own `area` and `centroid` are these numbers at thrice the time.
+        down, right = inside.nonzero()
         yield Region(
             int(numbers[found.label - 1]),
-            int(found.area),
-            float(row) + corner[0],
-            float(column) + corner[1],
-            (_moved(rows, corner[0]), _moved(columns, corner[1])),
-            tuple(image[rows, columns][found.image] for image in images),
+            len(down),
+            float(down.mean()) + rows.start,
+            float(right.mean()) + columns.start,
+            (rows, columns),
+            tuple(image[found.slice][inside] for image in images),
         )
 
 
