@@ -15,13 +15,16 @@ from napari_sa2va.io.export.annotations import smallest_type, unknown
 from napari_sa2va.io.export.from_layers import full_size
 from napari_sa2va.io.export.space import layer_arguments, space_of
 from napari_sa2va.viewer.geometry import LayerGeometry
-from napari_sa2va.viewer.labels import METADATA
+from napari_sa2va.viewer.labels import METADATA, pixel_area
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
+    from napari_sa2va.annotation.records import ObjectRecord
     from napari_sa2va.io.export import Annotations
-    from napari_sa2va.io.export.from_layers import LayerData
+    from napari_sa2va.io.export.annotations import Place
     from napari_sa2va.io.export.space import Space
 
 _LARGEST_NUMBER: Final = 1_000_000
@@ -36,18 +39,20 @@ class Imported:
 
     Attributes
     ----------
-    layer : (data, arguments, kind)
-        Its features have a row for each label.
-    objects : int
-        How many.
+    name : str
+        Of the source.
+    labels : array of integers
+    rows : tuple of ObjectRecord
+        One for each label; areas are in pixels.
     space : Space
-        Of its source.
+        Of the source.
     notes : tuple of str
         What was changed on the way.
     """
 
-    layer: LayerData
-    objects: int
+    name: str
+    labels: NDArray[np.integer[Any]]
+    rows: tuple[ObjectRecord, ...]
     space: Space
     notes: tuple[str, ...] = ()
 
@@ -64,50 +69,63 @@ def imported(
     InvalidInput
         There are no labels in it, or negative ones.
     """
+    if np.dtype(annotations.labels.dtype).kind not in "iub":
+        dtype = annotations.labels.dtype
+        raise InvalidInput(f"{annotations.name} holds {dtype}: labels are whole numbers.")
     places = annotations.places
     planes = []
-    for done, (_, plane) in enumerate(annotations.planes()):
+    found: dict[int, list[tuple[Place, int]]] = {}
+    for done, (place, plane) in enumerate(annotations.planes()):
         if stopped():
             raise Cancelled("The import was cancelled.")
         planes.append(plane)
+        for label, pixels in zip(*np.unique(plane, return_counts=True), strict=True):
+            found.setdefault(int(label), []).append((place, int(pixels)))
         tell(done + 1, len(places))
     labels = np.stack(planes).reshape(annotations.shape)
-    if labels.dtype.kind not in "iub":
-        raise InvalidInput(f"{annotations.name} holds {labels.dtype}: labels are whole numbers.")
-    if labels.size and labels.min() < 0:
-        raise InvalidInput(f"{annotations.name} has negative numbers: labels count from 1.")
-    numbers = np.unique(labels)
-    numbers = numbers[numbers > 0]
-    if not numbers.size:
+    numbers = sorted(found.keys() - {0})
+    if not numbers:
         raise InvalidInput(f"There are no labels in {annotations.name}: all of it is background.")
-    records, notes = annotations.by_label(), list(annotations.notes)
-    if int(numbers[-1]) > _LARGEST_NUMBER:
-        labels = np.where(labels > 0, np.searchsorted(numbers, labels) + 1, 0)
-        new = {int(old): place for place, old in enumerate(numbers.tolist(), start=1)}
-        records = {
-            new[old]: replace(record, label=new[old])
-            for old, record in records.items()
-            if old in new
-        }
+    if numbers[0] < 0:
+        raise InvalidInput(f"{annotations.name} has negative numbers: labels count from 1.")
+    records, notes, when = annotations.by_label(), list(annotations.notes), now()
+    rows = tuple(
+        _row(records.get(label) or replace(unknown(label), created=when), found[label])
+        for label in numbers
+    )
+    if numbers[-1] > _LARGEST_NUMBER:
+        there = np.array(numbers, labels.dtype)
+        labels = np.where(labels > 0, np.searchsorted(there, labels) + 1, 0)
+        rows = tuple(replace(row, label=place) for place, row in enumerate(rows, start=1))
         notes.append(
-            f"Its numbers go up to {int(numbers[-1]):,}: the objects are counted anew, from 1 to "
-            f"{len(numbers):,}."
+            f"Its numbers go up to {numbers[-1]:,}: the objects are counted anew, from 1 to "
+            f"{len(rows):,}."
         )
-        numbers = np.arange(1, len(numbers) + 1)
     # Room for more objects: a byte's 255 are soon used up.
-    dtype = np.promote_types(smallest_type(int(numbers[-1])), _SMALLEST_TYPE)
-    when = now()
-    rows = [
-        records.get(label) or replace(unknown(label), created=when) for label in numbers.tolist()
-    ]
-    space = annotations.space
-    meta = {
-        "name": annotations.name,
-        "features": ObjectTable(rows).features(),
-        **layer_arguments(space),
-    }
-    data = labels.astype(dtype, copy=False)
-    return Imported((data, meta, "labels"), len(rows), space, tuple(notes))
+    dtype = np.promote_types(smallest_type(rows[-1].label), _SMALLEST_TYPE)
+    return Imported(
+        annotations.name,
+        labels.astype(dtype, copy=False),
+        rows,
+        annotations.space,
+        tuple(notes),
+    )
+
+
+def _row(record: ObjectRecord, found: Sequence[tuple[Place, int]]) -> ObjectRecord:
+    """Measure a record: the mean area of its planes, in pixels, and where it is."""
+    places = np.array([place for place, _ in found])
+    axes = [axis for axis in range(places.shape[1]) if len(set(places[:, axis])) > 1]
+    along = axes[0] if axes else 0
+    stacked = places.shape[1] > 0
+    return replace(
+        record,
+        area=sum(pixels for _, pixels in found) / len(found),
+        area_unit="pixel",
+        frames=len(found),
+        first_frame=int(places[:, along].min()) if stacked else None,
+        last_frame=int(places[:, along].max()) if stacked else None,
+    )
 
 
 def add_imported(viewer: Any, found: Imported, images: Sequence[Image]) -> tuple[Labels, list[str]]:
@@ -122,10 +140,10 @@ def add_imported(viewer: Any, found: Imported, images: Sequence[Image]) -> tuple
     notes : list of str
         What became of them.
     """
-    data, meta, _ = found.layer
-    arguments, notes = dict(meta, name=f"{meta['name']} · Sa2VA"), list(found.notes)
+    notes = list(found.notes)
+    arguments = {"name": f"{found.name} · Sa2VA", **layer_arguments(found.space)}
     first = images[0] if images else None
-    if first is not None and _shape(first) == tuple(data.shape):
+    if first is not None and _shape(first) == tuple(found.labels.shape):
         arguments |= LayerGeometry.of(first).layer_arguments()
         arguments["metadata"] = {
             METADATA: {
@@ -135,7 +153,7 @@ def add_imported(viewer: Any, found: Imported, images: Sequence[Image]) -> tuple
             }
         }
         _, shown, _ = first.as_layer_data_tuple()
-        space = space_of(shown.get("axis_labels", ()), shown, data.ndim)
+        space = space_of(shown.get("axis_labels", ()), shown, found.labels.ndim)
         if found.space.units == space.units and not np.allclose(found.space.scale, space.scale):
             notes.append(
                 f"Its pixels have another size than those of {first.name!r}, on which it lies now."
@@ -147,7 +165,10 @@ def add_imported(viewer: Any, found: Imported, images: Sequence[Image]) -> tuple
             f"It is a layer of its own, since {looked}. Choose the image that it belongs to under "
             "Image and model to see its objects in the table."
         )
-    labels = Labels(data, **arguments)
+    labels = Labels(found.labels, **arguments)
+    pixel, unit = pixel_area(labels, (labels.ndim - 2, labels.ndim - 1))
+    rows = [replace(row, area=row.area * pixel, area_unit=unit) for row in found.rows]
+    labels.features = ObjectTable(rows).features()  # read by who hears of the layer
     viewer.add_layer(labels)
     return labels, notes
 

@@ -27,7 +27,7 @@ from napari_sa2va.io.export.from_layers import layer_annotations
 from napari_sa2va.io.export.watched import watched
 from napari_sa2va.io.import_labels import read_labels
 from napari_sa2va.viewer.imported import add_imported, importable_layers, imported
-from napari_sa2va.viewer.measuring import is_copied, layers_taken
+from napari_sa2va.viewer.measuring import images_on, is_copied, layers_taken
 from napari_sa2va.widgets.exchange_task import Task
 from napari_sa2va.widgets.export_menu import ExportMenu
 from napari_sa2va.widgets.messages import Message
@@ -81,7 +81,7 @@ class Exchange(QWidget):
         self._late = False
         self._watched: LabelObjects | None = None
         self.task = Task(self)
-        self.menu = ExportMenu(self)
+        self.menu = ExportMenu(self._has_image, self)
         self.export_button = _menu_button("Export", self.menu)
         self.export_button.setToolTip(
             with_key("Write the objects for other programs, as tables, or as a report", "export")
@@ -115,9 +115,10 @@ class Exchange(QWidget):
     def ask_where(self, name: str) -> None:
         """Let the user choose a file or a folder, and write a format there."""
         objects, form = self._objects(), FORMATS[name]
-        if not self._ready() or objects is None or not objects.rows():
-            if objects is None or not objects.rows():
-                self._tell("There are no objects to export yet. Find, draw or import some first.")
+        if objects is None or not objects.rows():
+            self._tell("There are no objects to export yet. Find, draw or import some first.")
+            return
+        if not self._ready():
             return
         path = self._ask_folder(form) if form.is_folder else self._ask_file(form)
         if path is not None:
@@ -140,7 +141,7 @@ class Exchange(QWidget):
         self.task.start(work, lambda notes: self._on_written(path, notes), self._on_failed)
 
     def _ask_file(self, form: Format) -> Path | None:
-        start = str(Path(self._folder) / f"{self._name()}{form.ending}")
+        start = str(Path(self._start) / f"{self._name()}{form.ending}")
         kinds = f"{form.title} (*{form.suffix});;All files (*)"
         chosen, _ = QFileDialog.getSaveFileName(self, f"Export: {form.title}", start, kinds)
         if not chosen:
@@ -154,7 +155,7 @@ class Exchange(QWidget):
 
     def _ask_folder(self, form: Format) -> Path | None:
         chosen = QFileDialog.getExistingDirectory(
-            self, f"Export: a folder to put {form.title} in", self._folder
+            self, f"Export: a folder to put {form.title} in", self._start
         )
         if not chosen:
             return None
@@ -170,6 +171,16 @@ class Exchange(QWidget):
         question = f"{path.name} is there already. Replace it?"
         answer = QMessageBox.question(self, "Export", question)
         return bool(answer == QMessageBox.StandardButton.Yes)
+
+    @property
+    def _start(self) -> str:
+        """Where dialogs open: where the last export went, else where the image lies."""
+        files = (layer.source.path for layer in self._images())
+        return self._folder or next((str(Path(file).parent) for file in files if file), "")
+
+    def _has_image(self) -> bool:
+        objects = self._objects()
+        return objects is not None and bool(images_on(self._viewer, objects.labels))
 
     def _name(self) -> str:
         """Return what files are called: as the image, else as the layer."""
@@ -212,14 +223,14 @@ class Exchange(QWidget):
 
     def ask_file(self) -> None:
         """Let the user choose a file of labels."""
-        chosen, _ = QFileDialog.getOpenFileName(self, "Import labels", self._folder, _FILES)
+        chosen, _ = QFileDialog.getOpenFileName(self, "Import labels", self._start, _FILES)
         if chosen:
             self.import_from(Path(chosen))
 
     def ask_zarr(self) -> None:
         """Let the user choose a folder of labels."""
         chosen = QFileDialog.getExistingDirectory(
-            self, "Import labels: an OME-Zarr folder", self._folder
+            self, "Import labels: an OME-Zarr folder", self._start
         )
         if chosen:
             self.import_from(Path(chosen))
@@ -246,7 +257,8 @@ class Exchange(QWidget):
 
     def _on_read(self, name: str, found: Imported) -> None:
         _, notes = add_imported(self._viewer, found, self._images())
-        many = f"{found.objects:,} objects" if found.objects > 1 else "1 object"
+        count = len(found.rows)
+        many = f"{count:,} objects" if count > 1 else "1 object"
         self._tell(" ".join([f"Imported: {many} from {name}.", *notes]))
 
     # --- both

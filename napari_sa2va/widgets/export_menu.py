@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QMenu, QWidget
 
 from napari_sa2va.io.export.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Labels; tables and reports; data sets for training.
 _GROUPS: Final = (
@@ -35,13 +38,20 @@ _MEANT_FOR: Final = {
 
 
 class ExportMenu(QMenu):
-    """Filled anew whenever it opens."""
+    """Filled anew whenever it opens.
+
+    Parameters
+    ----------
+    has_image : callable
+        Whether the image of the objects is known.
+    """
 
     wanted = Signal(str)
     """The name of a format."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, has_image: Callable[[], bool], parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._has_image = has_image
         self.setToolTipsVisible(True)
         self.with_rejected = False
         self.aboutToShow.connect(self.fill)
@@ -49,6 +59,7 @@ class ExportMenu(QMenu):
     def fill(self) -> None:
         """Offer what can be written here."""
         self.clear()
+        has_image = self._has_image()
         for names in _GROUPS:
             for name in names:
                 form = FORMATS[name]
@@ -60,6 +71,9 @@ class ExportMenu(QMenu):
                     action.setToolTip(
                         f"Needs the package {missing}: python -m pip install {missing}"
                     )
+                elif form.with_pictures and not has_image:
+                    action.setEnabled(False)
+                    action.setToolTip("Needs the image: show the layer that the labels lie on")
                 action.triggered.connect(lambda _=False, name=name: self.wanted.emit(name))
             self.addSeparator()
         rejected = self.addAction("With rejected objects")

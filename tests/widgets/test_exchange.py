@@ -269,6 +269,8 @@ def test_labels_of_any_layer_become_objects_without_phrases(
         (1, "", "user", 1),
         (2, "", "user", 3),
     ]
+    assert (rows[1].first_frame, rows[1].last_frame) == (1, 3)
+    assert (rows[1].area, rows[1].area_unit) == (10.0, "µm²")
     assert "counted anew, from 1 to 2" in panel.said[-1].text
     np.testing.assert_array_equal(viewer.layers["from & elsewhere"].data, numbers)
     exchange.import_layer(viewer.layers["another size"])

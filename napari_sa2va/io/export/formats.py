@@ -125,11 +125,10 @@ def export(annotations: Annotations, name: str, path: Path, *, rejected: bool = 
     """
     chosen = annotations if rejected else without_rejected(annotations)
     notes = list(chosen.notes)
-    if np.dtype(chosen.labels.dtype).kind == "i":
-        labels = WithoutNegative(chosen.labels)
+    signed = np.dtype(chosen.labels.dtype).kind == "i"
+    labels = WithoutNegative(chosen.labels) if signed else None
+    if labels is not None:
         chosen = replace(chosen, labels=labels)
-    else:
-        labels = None
     notes += FORMATS[name].writer()(replace(chosen, notes=()), path)
     if labels is not None and labels.found:
         notes.append("Negative numbers are no labels: they are written as background.")

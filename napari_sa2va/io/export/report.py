@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sa2va.annotation.conversation import Turn
     from napari_sa2va.io.export.annotations import Annotations, Place
 
 WARNING: Final = (
@@ -171,6 +172,7 @@ def _html(parts: _Parts, source: str) -> str:
         body += [
             f"<p><b>{html.escape(turn.speaker)}</b></p>"
             f"<blockquote>{html.escape(turn.text)}</blockquote>"
+            + (f'<p class="note">{html.escape(note)}</p>' if (note := _note(turn)) else "")
             for turn in parts.annotations.turns
         ]
     body.append(f"<h2>Methods</h2><p>{html.escape(parts.methods)}</p>")
@@ -214,6 +216,8 @@ def _markdown(parts: _Parts, picture: str) -> str:
         for turn in parts.annotations.turns:
             said = "\n>\n".join(f"> {escaped(line)}" for line in _lines(turn.text))
             blocks.append(f"**{escaped(turn.speaker)}**\n\n{said}")
+            if note := _note(turn):
+                blocks.append(f"*{escaped(note)}*")
     blocks += ["## Methods", escaped(parts.methods), escaped(f"Written {parts.when}.")]
     return "\n\n".join(blocks) + "\n"
 
@@ -228,6 +232,12 @@ def _markdown_table(parts: _Parts) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _note(turn: Turn) -> str:
+    """Return what a reader should know of a turn, beside its words."""
+    aside = "A question in its place was asked later." if turn.aside else ""
+    return " ".join(filter(None, (turn.note, aside)))
 
 
 def _lines(text: str) -> list[str]:
