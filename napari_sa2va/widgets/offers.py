@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qtpy.QtWidgets import QAbstractButton, QLabel, QSizePolicy, QWidget
 
 from napari_sa2va.zoo.abilities import INSTEAD, why_not
-from napari_sa2va.zoo.catalogue import Capability
+from napari_sa2va.zoo.catalogue import DEMO, Capability
 
 if TYPE_CHECKING:
     from napari_sa2va.widgets.ask_panel import AskPanel
@@ -31,7 +31,8 @@ class Offers(QLabel):
 
     What cannot be done at all is disabled, with a tooltip that says why. Where it is done in
     another way, or the control serves something else, too, the control stays, and this label says
-    how it is while it is chosen. What is not known is not held against a checkpoint.
+    how it is while it is chosen; so it is with the demo, which is for trying everything. What is
+    not known is not held against a checkpoint.
 
     Parameters
     ----------
@@ -53,6 +54,7 @@ class Offers(QLabel):
         super().__init__(parent)
         self._model, self._ask, self._stack = model, ask, stack
         self._guarded: list[_Guarded] = []
+        self._off: set[QWidget] = set()
         self.setWordWrap(True)
         self.setContentsMargins(8, 0, 0, 0)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
@@ -61,6 +63,7 @@ class Offers(QLabel):
         # A question may be about regions, too.
         self.guard(ask.ask, Capability.ASK, Capability.REGION)
         self.guard(ask.describe, Capability.REGION)
+        self.guard(ask.bar.caption, Capability.CAPTION)
         self.guard(stack.through, Capability.VIDEO)
         model.known_changed.connect(self.refresh)
         stack.get_clicked.connect(self._get_sam2)
@@ -88,7 +91,10 @@ class Offers(QLabel):
         widget, capabilities, tip = guarded
         lacked = [one for one in capabilities if self._model.known.lacks(one)]
         off = len(lacked) == len(capabilities) and lacked[0] not in INSTEAD
-        widget.setEnabled(not off)
+        off = off and self._model.known.name != DEMO
+        if off is not (widget in self._off):  # else a run may have disabled it
+            widget.setEnabled(not off)
+            self._off ^= {widget}
         why = why_not(self._model.short_name, lacked[0]) if lacked else ""
         why = textwrap.fill(why, _TIP_LETTERS)
         widget.setToolTip(why if off else "\n".join(filter(None, (tip, why))))
