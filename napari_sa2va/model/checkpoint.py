@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_sa2va.errors import CheckpointError
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.failures import stop_if, translated
-from napari_sa2va.model.filling import ALWAYS_FLOAT32, Filling, emptied
+from napari_sa2va.model.filling import ALWAYS_FLOAT32, Filling, emptied, give_back
 from napari_sa2va.model.names import Stored, has_two_decoders, packed
 from napari_sa2va.model.network import Sa2VANetwork
 from napari_sa2va.model.quantized import quantized_as
@@ -100,6 +100,7 @@ def load_network(
         except BaseException:
             emptied(network)  # whoever keeps the error keeps this frame too
             raise
+    give_back()
     return network
 
 
