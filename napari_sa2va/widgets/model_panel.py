@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 _SOUGHT: Final = " · looking for it"
-DTYPES: Final = ("auto", "float32", "bfloat16", "float16")
+DTYPES: Final = ("auto", "float32", "bfloat16", "float16", "int8", "int4")
 
 
 class ModelPanel(QWidget):
