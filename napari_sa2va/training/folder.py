@@ -77,8 +77,9 @@ def _filled(
     polygons: Iterable[NDArray[np.float64]], size: tuple[int, int], grid: tuple[int, int]
 ) -> NDArray[np.bool_]:
     """Fill the places whose middle is inside; at least one, however small the object is."""
-    from skimage.draw import polygon as inside
+    from skimage.draw import polygon as drawing
 
+    inside: Any = drawing  # not typed
     mask = np.zeros(grid, bool)
     scale = np.array([grid[1] / size[1], grid[0] / size[0]])
     for polygon in polygons:

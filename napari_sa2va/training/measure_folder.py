@@ -60,7 +60,7 @@ def measure_examples(model: Sa2VA, examples: Iterable[Example]) -> Measured:
     for example in examples:
         pixels = example.pixels()
         for text, objects in zip(example.texts, example.meant, strict=True):
-            wanted = example.masks(objects).any(axis=0)
+            wanted = np.any(example.masks(objects), axis=0)
             segments = model.answer(pixels, segmentation_question(text)).segments
             found = np.zeros_like(wanted)
             for segment in segments:

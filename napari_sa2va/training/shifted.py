@@ -32,6 +32,7 @@ from napari_sa2va.training.finetune import (
 )
 from napari_sa2va.training.folder import ANNOTATIONS, read_folder
 from napari_sa2va.training.folder_writing import write_folder
+from napari_sa2va.training.measure_scenes import union
 from napari_sa2va.training.tuning import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _shifted(
     """Draw a scene of the new domain, and all of its phrases or so many, drawn as well."""
     scene = make_shifted(seed)
     texts = np.random.default_rng([seed, 63]).permutation(list(scene.phrases))[:most].tolist()
-    return scene.image, {text: scene.masks[list(scene.phrases[text])].any(axis=0) for text in texts}
+    return scene.image, {text: union(scene.masks, scene.phrases[text]) for text in texts}
 
 
 def _old(seed: int) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.bool_]]]:
@@ -81,7 +82,7 @@ def _old(seed: int) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.bool_]]]:
     for _ in range(_TRIES):
         phrase = draw_phrase(scene, rng, absent=0, synonyms=False)
         if phrase is not None and phrase.targets and phrase.form.extra in ("", "all"):
-            found[phrase.text] = masks[list(phrase.targets)].any(axis=0)
+            found[phrase.text] = union(masks, phrase.targets)
         if len(found) == _MEASURED:
             break
     return render(scene), found

@@ -80,11 +80,11 @@ def merged(network: nn.Module) -> Iterator[None]:
         for path, adapted in list(network.named_modules()):
             if not hasattr(adapted, "get_delta_weight"):
                 continue
-            base: Any = adapted.get_base_layer()  # type: ignore[operator]
+            base: Any = adapted.get_base_layer()
             parent, _, name = path.rpartition(".")
             swapped.append((network.get_submodule(parent), name, adapted, base.weight))
             with torch.no_grad():
-                total = base.weight + adapted.get_delta_weight("default")  # type: ignore[operator]
+                total = base.weight + adapted.get_delta_weight("default")
             base.weight = nn.Parameter(total, requires_grad=False)
             setattr(network.get_submodule(parent), name, base)
         yield

@@ -119,7 +119,8 @@ def _drawn(
         color = np.array(COLORS[grain.color]) * rng.uniform(0.88, 1.12) + 25 * speckle
         image = image * (1 - body) + color * body
     image += rng.normal(0, rng.uniform(2, 6), image.shape)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(image, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _phrases(grains: list[Grain]) -> dict[str, tuple[int, ...]]:
