@@ -87,6 +87,7 @@ class MeasuredPanel(QWidget):
             with_key("Copy as a table for a spreadsheet: a row per object", "copy_measured")
         )
         self.said, self.measured = _text("Said"), _text("Measured")
+        self._headings: list[QLabel] = []
         self._lay_out()
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
@@ -110,6 +111,7 @@ class MeasuredPanel(QWidget):
         for column, (title, label) in enumerate((("Said", self.said), ("Measured", self.measured))):
             heading = QLabel(title)
             heading.setStyleSheet("font-weight: bold;")
+            self._headings.append(heading)
             grid.addWidget(heading, 0, column)
             grid.addWidget(label, 1, column, Qt.AlignmentFlag.AlignTop)
             grid.setColumnStretch(column, 1)
@@ -207,6 +209,8 @@ class MeasuredPanel(QWidget):
 
     def _show_said(self, labels: Sequence[int]) -> None:
         records = self._records
+        for part in (*self._headings, self.measured):
+            part.setVisible(bool(labels))
         if not labels:
             nothing = {
                 "chosen": "Choose an object in the table.",

@@ -44,7 +44,7 @@ class ObjectsPanel(QWidget):
         self.commands = ObjectActions(viewer, self.table, self.review)
         self.menu = ObjectsMenu(self.commands, self)
         self.numbers = MeasuredPanel(viewer)
-        self.measured = Section("Said and measured", self.numbers)
+        self.measured = Section("Measured", self.numbers)
         self.measured.add_corner(self.numbers.corner)
         self.measured.toggled.connect(self.numbers.corner.setVisible)
         self.told = self.commands.told
