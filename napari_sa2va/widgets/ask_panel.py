@@ -70,7 +70,7 @@ class AskPanel(QWidget):
         self.transcript = Transcript()
         self.bar = ChatBar()
         self.composer = Composer()
-        self.transcript.setMinimumHeight(64)
+        self.transcript.setMinimumHeight(9 * self.transcript.fontMetrics().lineSpacing())
         for field in (self.transcript, self.composer):
             # napari's themes draw text fields without any border.
             field.setStyleSheet(_FRAME.format(type(field).__name__))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_sa2va.viewer import StackAxis
 
-CAUTION: Final = "A model's words are no measurement and no diagnosis."
+CAUTION: Final = "Not a measurement, not a diagnosis."
 _FIRST_FRAMES: Final = 5
 _MOST_FRAMES: Final = 32
 
@@ -53,20 +52,20 @@ class ChatBar(QWidget):
         self.questions: Callable[[], str] = lambda: STANDARD
         self._wanted = False
         self._axes: list[StackAxis] = []
-        self.caption = _tool("Caption", "Describe the image, with a mask for each thing named")
-        self.ready = _tool("Questions", "Questions to choose from, and to change")
+        self.caption = _button("Caption", "Describe the image, with a mask for each thing named")
+        self.ready = _button("Questions ▾", "Questions to choose from, and to change")
         self.menu = QMenu(self.ready)
         self.ready.setMenu(self.menu)
-        self.ready.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         # napari's themes draw the arrow over the text.
-        self.ready.setStyleSheet("QToolButton::menu-indicator { image: none; }")
-        self.new = _tool("New", "")
-        self.copy = _tool("Copy all", "Copy the whole conversation")
+        self.ready.setStyleSheet("QPushButton::menu-indicator { image: none; }")
+        self.new = _button("New", "")
+        self.copy = _button("Copy all", "Copy the whole conversation")
         self.caution = QLabel(CAUTION)
         self.caution.setWordWrap(True)
+        self.caution.setStyleSheet("font-size: 8pt;")  # one line in a narrow dock
         self.caution.setToolTip(
-            "What the model says can be wrong, also where it sounds sure. Areas and numbers in "
-            "the table of objects are measured from the masks."
+            "These are the words of a language model. They can be wrong, also where they sound "
+            "sure. Areas and numbers in the table of objects are measured from the masks."
         )
         self.about = QComboBox()
         self.about.setAccessibleName("What the question is about")
@@ -75,7 +74,7 @@ class ChatBar(QWidget):
         self.frames = QSpinBox()
         self.frames.setRange(2, _MOST_FRAMES)
         self.frames.setValue(_FIRST_FRAMES)
-        self.frames.setSuffix(" planes")
+        self.frames.setPrefix("up to ")
         self.frames.setAccessibleName("How many planes the model looks at")
         self.frames.setToolTip("At most so many, spread evenly; each makes the answer slower")
         self.editing = QWidget()
@@ -138,7 +137,7 @@ class ChatBar(QWidget):
             self.about.clear()
             self.about.addItem("the plane shown", None)
             for one in axes:
-                self.about.addItem(f"several planes of {one.name}", one.axis)
+                self.about.addItem(f"planes of {one.name}", one.axis)
             self.about.setCurrentIndex(max(self.about.findData(former), 0))
             self.about.blockSignals(False)
         self._axes = list(axes)
@@ -194,10 +193,8 @@ class ChatBar(QWidget):
         )
 
 
-def _tool(text: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
     button.setToolTip(tip)
-    button.setAccessibleName(text)
-    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+    button.setAccessibleName(text.rstrip(" ▾"))
     return button

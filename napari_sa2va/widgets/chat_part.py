@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal
-from qtpy.QtCore import Qt, QUrl
-from qtpy.QtGui import QDesktopServices, QGuiApplication, QTextCursor
-from qtpy.QtWidgets import QDialog, QMessageBox
+from qtpy.QtGui import QGuiApplication, QTextCursor
+from qtpy.QtWidgets import QDialog
 
 from napari_sa2va.annotation.conversation import CHAT, Home, current_part
 from napari_sa2va.annotation.ready_questions import BLANK, read_questions
 from napari_sa2va.engine import CAPTION_QUESTION
 from napari_sa2va.errors import Sa2VAError
-from napari_sa2va.viewer.highlighting import Highlight
-from napari_sa2va.viewer.navigation import show_object
-from napari_sa2va.viewer.regions import RegionChoice, region_snapshot
-from napari_sa2va.viewer.stack import stack_axes, stack_snapshot
-from napari_sa2va.widgets.asked import TrackOptions
+from napari_sa2va.widgets.chat_chips import ChatChips
+from napari_sa2va.widgets.chat_following import ChatFollowing
 from napari_sa2va.widgets.chat_fonts import FontCheck, sentence
+from napari_sa2va.widgets.chat_links import open_link
 from napari_sa2va.widgets.chat_questions import QuestionsDialog
-from napari_sa2va.widgets.chat_turns import Look
-from napari_sa2va.widgets.messages import Message, combined
+from napari_sa2va.widgets.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_sa2va.annotation.conversation import Chip
     from napari_sa2va.viewer.objects import LabelObjects
-    from napari_sa2va.widgets.active_run import ActiveRun
     from napari_sa2va.widgets.ask_panel import AskPanel
     from napari_sa2va.widgets.asked import Asked
     from napari_sa2va.widgets.controller import RunController
-
-_SAFE: Final = ("http", "https")
 
 
 class ChatPart:
@@ -66,19 +57,19 @@ class ChatPart:
         asked: Callable[[], Asked],
         session: Callable[[], Path | None],
     ) -> None:
-        self._viewer = viewer
         self._controller = controller
         self._conversation = controller.conversation
         self._panel, self._view, self.bar = panel, panel.transcript, panel.bar
         self._asked = asked
         self._session = session
-        self._highlight = Highlight(viewer)
         self._fonts = FontCheck(self._view.font())
         self._images: frozenset[str] = frozenset()
-        self._followed: LabelObjects | None = None
-        self._watched: list[LabelObjects] = []
         self._editing: int | None = None
-        self._view.looks = self._looks
+        self.chips = ChatChips(
+            viewer, self._conversation, self._view, lambda: self._controller.busy
+        )
+        self.following = ChatFollowing(viewer, controller, asked)
+        self.following.told.connect(self.told.emit)
         self.bar.questions = self.questions
         self._connect()
 
@@ -87,9 +78,6 @@ class ChatPart:
         dialogue.said.connect(self._on_said)
         dialogue.grown.connect(self._on_grown)
         dialogue.settled.connect(self._on_settled)
-        self._controller.finished.connect(self._on_finished)
-        view.chip_entered.connect(self._on_chip_entered)
-        view.chip_clicked.connect(self._on_chip_clicked)
         view.link_clicked.connect(self._on_link)
         view.edit_wanted.connect(self.edit)
         view.copy_all_wanted.connect(self.copy_all)
@@ -99,17 +87,18 @@ class ChatPart:
         bar.new_clicked.connect(self.begin_anew)
         bar.copy_clicked.connect(self.copy_all)
         bar.keep_clicked.connect(self.keep)
-        self._viewer.layers.events.removed.connect(self._on_layer_removed)
 
     def close(self) -> None:
-        """Leave the viewer as it was: the dock goes."""
-        self.follow(None)
-        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        for objects in self._watched:
-            objects.changed.disconnect(self._view.refresh_soon)
-            objects.labels.events.colormap.disconnect(self._view.refresh_soon)
-        self._watched = []
-        self._highlight.remove()
+        """Stop following the viewer."""
+        self.chips.close()
+
+    def leave(self) -> None:
+        """Take off the viewer what was put on it: the dock goes, and the viewer stays."""
+        self.chips.remove_highlight()
+
+    def follow(self, objects: LabelObjects | None) -> None:
+        """Look for the selected label of these objects in the conversation from now on."""
+        self.chips.follow(objects)
 
     # --- asking ---
 
@@ -125,7 +114,7 @@ class ChatPart:
     def caption(self) -> None:
         """Ask for a description of the image, with masks."""
         self._controller.ask(
-            replace(self._asked(), text=CAPTION_QUESTION, mode="ask", instead_of=None)
+            replace(self._asked(), text=CAPTION_QUESTION, mode="ask", movie=None, instead_of=None)
         )
 
     def questions(self) -> str:
@@ -216,7 +205,7 @@ class ChatPart:
     def recall(self, number: int, home: Home) -> None:
         """Show a turn of a session that was opened."""
         self._conversation.homes[number] = home
-        self._follow_chips(home.objects)
+        self.chips.watch(home.objects)
         self._on_said(number)
 
     def _on_said(self, number: int) -> None:
@@ -235,7 +224,7 @@ class ChatPart:
         turn = self._conversation.turns[number]
         home = self._conversation.homes.get(number)
         if home is not None and turn.chips:
-            self._follow_chips(home.objects)
+            self.chips.watch(home.objects)
         self._view.change(number, turn)
         self._check_fonts(turn.text)
         self._show_carried()
@@ -244,150 +233,6 @@ class ChatPart:
         missing = self._fonts.missing(text)
         if missing:
             self.told.emit(Message(sentence(missing), "warning"))
-
-    # --- chips and objects ---
-
-    def follow(self, objects: LabelObjects | None) -> None:
-        """Look for the selected label of these objects in the conversation from now on."""
-        if objects is self._followed:
-            return
-        if self._followed is not None:
-            self._followed.labels.events.selected_label.disconnect(self._on_label)
-        self._followed = objects
-        if objects is not None:
-            self._follow_chips(objects)
-            objects.labels.events.selected_label.connect(self._on_label)
-
-    def _follow_chips(self, objects: LabelObjects | None) -> None:
-        """Let chips change with the objects that they name."""
-        if objects is not None and objects not in self._watched:
-            self._watched.append(objects)
-            objects.changed.connect(self._view.refresh_soon)
-            objects.labels.events.colormap.connect(self._view.refresh_soon)
-
-    def _on_layer_removed(self) -> None:
-        self._view.refresh_soon()
-
-    def _chip(self, number: int, chip: int) -> tuple[LabelObjects, Chip] | None:
-        """Return a chip and whose objects it names; None where these are gone."""
-        home = self._conversation.homes.get(number)
-        turn = self._conversation.turns[number]
-        if home is None or home.objects is None or not 0 <= chip < len(turn.chips):
-            return None
-        if home.objects.labels not in self._viewer.layers:
-            return None
-        return home.objects, turn.chips[chip]
-
-    def _looks(self, number: int) -> list[Look | None]:
-        """Say how the chips of a turn are drawn now."""
-        looks: list[Look | None] = []
-        for at, chip in enumerate(self._conversation.turns[number].chips):
-            found = self._chip(number, at)
-            if not chip.labels:
-                looks.append(None)
-                continue
-            there = [] if found is None else _present(found[0], chip)
-            if found is None or not there:
-                looks.append(Look(None))
-                continue
-            labels = found[0].labels
-            red, green, blue = np.asarray(labels.get_color(there[0]), dtype=float)[:3]
-            looks.append(Look((red, green, blue), int(labels.selected_label) in chip.labels))
-        return looks
-
-    def _on_chip_entered(self, number: int, chip: int) -> None:
-        found = self._chip(number, chip) if number >= 0 else None
-        if found is None:
-            self._highlight.hide()
-        else:
-            self._highlight.show(found[0], _present(*found))
-
-    def _on_chip_clicked(self, number: int, chip: int) -> None:
-        """Go to the object; of several to the next one after the one that is selected."""
-        found = self._chip(number, chip)
-        if found is None:
-            return
-        objects, there = found[0], _present(*found)
-        if not there:
-            return
-        now = int(objects.labels.selected_label)
-        label = there[(there.index(now) + 1) % len(there)] if now in there else there[0]
-        point = objects.point(label)
-        if point is not None:
-            self._highlight.hide()
-            show_object(self._viewer, objects.labels, label, point)
-
-    def _on_label(self) -> None:
-        """Scroll to where the selected object is named, unless an answer is being said."""
-        objects = self._followed
-        if objects is None:
-            return
-        self._view.refresh_soon()
-        if self._controller.busy:
-            return
-        label = int(objects.labels.selected_label)
-        for number in reversed(self._view.numbers):
-            home = self._conversation.homes.get(number)
-            if home is None or home.objects is not objects:
-                continue
-            for at, chip in enumerate(self._conversation.turns[number].chips):
-                if label in chip.labels:
-                    self._view.show_chip(number, at)
-                    return
-
-    # --- following what an answer found ---
-
-    def _on_finished(self, run: ActiveRun) -> None:
-        """Offer to follow what an answer found, where there are planes to follow it through."""
-        result = run.result
-        if run.chat is None or result is None or not result.labels or run.cancelled.is_set():
-            return
-        track = self._track(run.asked)
-        if track is None:
-            return
-        labels, many = result.labels, len(result.labels) > 1
-        name = next(
-            one.name for one in stack_axes(self._viewer, run.asked.images) if one.axis == track.axis
-        )
-        offer = Message(
-            f"{len(labels)} object{'s' * many} found in this plane.",
-            "info",
-            f"Follow {'them' if many else 'it'} through {name}",
-            lambda: self._follow_found(result.objects, labels, run.asked),
-        )
-        self.told.emit(combined([*run.notes, offer]))
-
-    def _track(self, asked: Asked) -> TrackOptions | None:
-        """Return how to follow: as chosen in the dock, else through the first axis there is."""
-        chosen = self._asked().track
-        axes = stack_axes(self._viewer, asked.images)
-        if chosen is not None and any(axis.axis == chosen.axis for axis in axes):
-            return replace(chosen, keys="current", each=False)
-        if not axes:
-            return None
-        return TrackOptions(axes[0].axis, "current", "both", None, (0, axes[0].length))
-
-    def _follow_found(self, objects: LabelObjects, labels: tuple[int, ...], asked: Asked) -> None:
-        there = [label for label in labels if objects.entry(label) is not None]
-        track = self._track(asked)
-        if not there or track is None or objects.labels not in self._viewer.layers:
-            return
-        point = objects.point(there[0])
-        assert point is not None
-        show_object(self._viewer, objects.labels, there[0], point)
-        try:
-            stack = stack_snapshot(self._viewer, asked.images, track.axis, asked.look_at)
-            placement = stack.placement(stack.axis.current)
-            choice = RegionChoice(objects.labels, tuple(there))
-            masks = region_snapshot(self._viewer, choice, placement).masks()
-        except Sa2VAError as error:
-            self.told.emit(Message(str(error), "error"))
-            return
-        records = [objects.record_of(label) for label in masks]
-        phrases = ["" if record is None else record.phrase for record in records]
-        seeds = {stack.axis.current: tuple(masks.values())}
-        target = replace(asked, target=objects.labels)
-        self._controller.follow(stack, seeds, phrases, tuple(masks), track, target)
 
     # --- copying and links ---
 
@@ -401,22 +246,6 @@ class ChatPart:
         QGuiApplication.clipboard().setText("\n\n".join(said))
 
     def _on_link(self, address: str) -> None:
-        """Open a page of the web if the user has seen the address and says so; nothing else."""
-        url = QUrl(address, QUrl.ParsingMode.StrictMode)
-        if not url.isValid() or url.scheme().lower() not in _SAFE or not url.host():
-            text = f"The model wrote a link that is no address of the web: {address[:200]}"
-            self.told.emit(Message(f"{text}. It was not opened.", "warning"))
-            return
-        box = QMessageBox(self._panel)
-        box.setWindowTitle("Open a page of the web?")
-        box.setText("The model wrote this address; it may be made up. Open it in the browser?")
-        box.setInformativeText(url.toDisplayString())
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setStandardButtons(QMessageBox.StandardButton.Open | QMessageBox.StandardButton.Cancel)
-        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
-        if box.exec() == QMessageBox.StandardButton.Open:
-            QDesktopServices.openUrl(url)
-
-
-def _present(objects: LabelObjects, chip: Chip) -> list[int]:
-    return [label for label in chip.labels if objects.entry(label) is not None]
+        refused = open_link(address, self._panel)
+        if refused is not None:
+            self.told.emit(refused)

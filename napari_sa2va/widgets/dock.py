@@ -407,6 +407,7 @@ class Sa2VAWidget(QWidget):
     def _end(self) -> None:
         """Take everything off the viewer, and go; without a place in a window none would see it."""
         self.correct.correcting.turn(False)
+        self.chat.leave()
         layers = self._viewer.layers.events
         layers.inserted.disconnect(self._on_source)
         layers.removed.disconnect(self._on_source)

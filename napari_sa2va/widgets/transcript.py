@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from qtpy.QtCore import QPoint
-    from qtpy.QtGui import QContextMenuEvent, QMouseEvent
+    from qtpy.QtGui import QContextMenuEvent, QMouseEvent, QResizeEvent
 
     from napari_sa2va.annotation import Turn
     from napari_sa2va.widgets.chat_turns import Look
@@ -54,7 +54,10 @@ class Transcript(QTextEdit):
         self.setReadOnly(True)
         self.setUndoRedoEnabled(False)
         self.setTabChangesFocus(True)
-        self.setPlaceholderText("Questions and answers stand here.")
+        self.setPlaceholderText(
+            "Questions and answers stand here. A language model's words are no measurement and no "
+            "diagnosis."
+        )
         self.setAccessibleName("Conversation")
         self.setLineWrapMode(QTextEdit.LineWrapMode.WidgetWidth)
         self.viewport().setMouseTracking(True)
@@ -274,7 +277,14 @@ class Transcript(QTextEdit):
 
     def sizeHint(self) -> QSize:
         """Return a small wish: it grows with the dock, and a small dock need not scroll for it."""
-        return QSize(super().sizeHint().width(), 6 * self.fontMetrics().lineSpacing())
+        return QSize(super().sizeHint().width(), 12 * self.fontMetrics().lineSpacing())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Keep the end in view, if it is."""
+        following = self._following
+        super().resizeEvent(event)
+        if following:
+            self._to_end()
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Take other colours with another theme."""
@@ -295,6 +305,9 @@ class Transcript(QTextEdit):
         )
         if inks != self._writer.inks:
             self._writer.inks = inks
+            following = self._following
             for at, one in enumerate(self._shown):
                 looks = self._looks(one.number, one.turn)
                 self._writer.rewrite(one, one.turn, self._stop_of(at), looks)
+            if following:
+                self._to_end()

@@ -143,8 +143,10 @@ class ColourRunner:
         answer = self.answer or ("Sure, [SEG]." if names else "There is no such thing.")
         for word in re.findall(r"\S+\s*", answer):
             yield TextChunk(0, word)
-        for name in names[: answer.count("[SEG]")]:
-            yield self._mask(0, f"the {name} one", image, COLOURS[name])
+        said = [phrase.strip() for phrase in re.findall("<p>(.*?)</p>", answer)]
+        for at, name in enumerate(names[: answer.count("[SEG]")]):
+            phrase = said[at] if at < len(said) else f"the {name} one"
+            yield self._mask(0, phrase, image, COLOURS[name])
         count = answer.count("[SEG]")
         spans = ((0, 0),) * count
         yield QuestionDone(0, answer, spans, count, (), self.complete, raw=answer)

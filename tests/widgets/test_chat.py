@@ -1,0 +1,254 @@
+"""Talking in the dock: several turns, chips and their objects, edits, captions, counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QGuiApplication
+
+from napari_sa2va.annotation.ready_questions import BLANK, write_questions
+from napari_sa2va.annotation.session import load
+from napari_sa2va.engine import CAPTION_QUESTION, ChatRequest, Exchange, TextChunk
+
+# napari asks scikit-image not to warn of this, in a way that another thread can undo meanwhile.
+pytestmark = pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
+
+CAPTION = "I see <p> a **green** disk </p> [SEG]\nand <p>a blue one</p> [SEG] ."
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_SA2VA_DATA_FOLDER", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def open_dock(runner: Any, qtbot: Any) -> Any:
+    """Return a function that opens the dock on an image, in a viewer without a canvas."""
+    from napari_sa2va.widgets import Sa2VAWidget
+
+    docks = []
+
+    def open_dock(image: np.ndarray, **arguments: Any) -> Any:
+        viewer = ViewerModel()
+        viewer.add_image(image, **arguments)
+        docks.append(Sa2VAWidget(viewer, runner))
+        qtbot.addWidget(docks[-1])
+        docks[-1].resize(320, 900)
+        docks[-1].show()
+        return docks[-1]
+
+    yield open_dock
+    runner.go_on.set()
+    for dock in docks:
+        dock.controller.close()
+        qtbot.waitUntil(lambda dock=dock: not dock.controller.busy, timeout=5000)
+        dock.session.close_session()
+        dock._closing()
+
+
+@pytest.fixture
+def dock(open_dock: Any, picture: np.ndarray) -> Any:
+    return open_dock(picture, name="disks")
+
+
+@pytest.fixture
+def run(dock: Any, qtbot: Any) -> Any:
+    def run(text: str, wait: bool = True) -> None:
+        dock.ask.composer.setPlainText(text)
+        dock.ask.run.click()
+        if wait:
+            # The first run imports napari's parts for labels.
+            qtbot.waitUntil(lambda: not dock.controller.busy, timeout=90_000)
+
+    return run
+
+
+def look_at(dock: Any, name: str) -> None:
+    image = dock.source.image
+    image.setCurrentIndex(image.findText(name, Qt.MatchFlag.MatchStartsWith))
+    dock._on_source()
+
+
+def looks(dock: Any, number: int) -> list[Any]:
+    return dock.ask.transcript.looks(number)
+
+
+def test_a_caption_becomes_chips_and_objects(dock: Any, run: Any, runner: Any, qtbot: Any) -> None:
+    viewer, view = dock._viewer, dock.ask.transcript
+    runner.answer = CAPTION
+    dock.ask.bar.caption.click()
+    qtbot.waitUntil(lambda: not dock.controller.busy, timeout=90_000)
+    (request,) = runner.requests
+    assert isinstance(request, ChatRequest)
+    assert (request.text, request.looked_at, request.before) == (CAPTION_QUESTION, (0,), ())
+
+    objects = dock.objects.objects
+    labels = objects.labels
+    assert [row.label for row in objects.rows()] == [1, 2]
+    turn = dock.controller.conversation.turns[1]
+    assert turn.text == "I see a **green** disk ■ 1\nand a blue one ■ 2 ."
+    assert [chip.labels for chip in turn.chips] == [(1,), (2,)]
+    shown = [chip.cursor.selectedText() for chip in view._shown[1].chips]
+    assert shown == ["a green disk ■ 1", "a blue one ■ 2"]
+    assert turn.raw == CAPTION
+
+    def colour(chip: int) -> np.ndarray:
+        look = looks(dock, 1)[chip]
+        return np.array(look.colour)
+
+    np.testing.assert_allclose(colour(0), labels.get_color(1)[:3], atol=0.01)
+    with objects.step("recolour", "Recolour") as step:
+        step.change(1, color="#ff8000")
+    np.testing.assert_allclose(colour(0), (1.0, 0.5, 0.0), atol=0.01)
+    before = view._shown[1].chips[0].look
+    qtbot.waitUntil(lambda: view._shown[1].chips[0].look != before)
+
+    view.chip_entered.emit(1, 0)  # the mouse is over it: test_transcript moves one
+    (layer,) = (one for one in viewer.layers if one.name == "Pointed at")
+    assert layer.visible
+    inside = np.zeros_like(labels.data, bool)
+    corner = np.round(layer.translate).astype(int)
+    rows, columns = np.nonzero(np.asarray(layer.data))
+    inside[rows + corner[0], columns + corner[1]] = True
+    np.testing.assert_array_equal(inside, labels.data == 1)
+    assert viewer.layers.selection.active is labels
+    view.chip_entered.emit(-1, -1)
+    assert not layer.visible
+
+    labels.selected_label = 1
+    view.chip_clicked.emit(1, 1)
+    assert labels.selected_label == 2 and viewer.layers.selection.active is labels
+    assert [look.current for look in looks(dock, 1)] == [False, True]
+    shown_chips: list[tuple[int, int]] = []
+    view.show_chip = lambda *chip: shown_chips.append(chip)
+    dock.objects.table.choose(1)
+    assert shown_chips == [(1, 0)], "an object that is chosen in the table is found in the text"
+
+    dock.objects.table.choose(2)
+    dock.objects.commands.delete()
+    assert looks(dock, 1)[1].colour is None
+    view.chip_clicked.emit(1, 1)
+    assert labels.selected_label == 2, "what is gone cannot be gone to"
+    objects.undo()
+    assert looks(dock, 1)[1].colour is not None
+    viewer.layers.remove(labels)
+    assert [look.colour for look in looks(dock, 1)] == [None, None]
+    view.chip_clicked.emit(1, 0)
+    view.chip_entered.emit(1, 0)
+
+
+def test_questions_go_on_from_one_another_and_can_be_edited(
+    dock: Any, run: Any, runner: Any, qtbot: Any, tmp_path: Any
+) -> None:
+    ask, bar, view = dock.ask, dock.ask.bar, dock.ask.transcript
+    ask.mode = "ask"
+    runner.answer = "There are two red disks: <p>the red disks</p> [SEG]."
+    run("How many red disks are there?")
+    runner.answer = "They are round."
+    run("What shape are they?")
+    first = Exchange(
+        "How many red disks are there?", "There are two red disks: <p>the red disks</p> [SEG]."
+    )
+    assert runner.requests[1].before == (first,)
+    note = dock.controller.conversation.turns[1].note
+    assert note == "Said: 2. Objects in this plane: 1 named “red disks”, 1 in all."
+    assert note in view.toPlainText()
+    assert bar.new.text() == "New (2)"
+
+    # A question is edited: what came after it stays, greyed, and is not sent.
+    view.edit_wanted.emit(2)
+    assert ask.composer.toPlainText() == "What shape are they?"
+    assert bar.editing.isVisibleTo(dock)
+    run("What colour are they?")
+    assert runner.requests[2].before == (first,)
+    turns = dock.controller.conversation.turns
+    assert [turn.aside for turn in turns] == [False, False, True, True, False, False]
+    assert "Set aside" in view.toPlainText()
+    assert not bar.editing.isVisibleTo(dock)
+    run("And now?")
+    assert [one.question for one in runner.requests[3].before] == [
+        "How many red disks are there?",
+        "What colour are they?",
+    ]
+
+    # An answer that was stopped is no part of what follows.
+    runner.paused_at = lambda event: isinstance(event, TextChunk)
+    run("Stop?", wait=False)
+    qtbot.waitUntil(runner.reached.is_set, timeout=30_000)
+    dock.controller.cancel()
+    qtbot.waitUntil(lambda: not dock.controller.busy)
+    runner.paused_at = None
+    assert "Stopped before" in turns[-1].note
+    runner.complete = False
+    run("Cut?")
+    assert len(runner.requests[-1].before) == 3
+    assert "Cut at the greatest length" in turns[-1].note
+    bar.new.click()
+    assert bar.new.text() == "New"
+    run("Fresh?")
+    assert runner.requests[-1].before == ()
+    assert "New conversation" in view.toPlainText()
+
+    bar.copy.click()
+    copied = QGuiApplication.clipboard().text()
+    assert copied.startswith("you: How many red disks are there?\n\ndemo: There are two red disks")
+    write_questions("Mine: How many ___ are there?")
+    dock.ask.bar._fill_menu()
+    assert bar.menu.actions()[0].text() == "Mine"
+    bar.menu.actions()[0].trigger()
+    assert ask.composer.textCursor().selectedText() == BLANK
+
+    # Another image has a conversation of its own.
+    said = view.numbers
+    dock._viewer.add_image(np.zeros((32, 32), np.uint8), name="other")
+    look_at(dock, "other")
+    assert view.numbers == []
+    runner.answer, runner.complete = "Nothing.", True
+    run("What is this?")
+    assert runner.requests[-1].before == ()
+    look_at(dock, "disks")
+    assert view.numbers == said
+    dock.session.close_session()
+    kept = [load(path).turns for path in (tmp_path / "data" / "sessions").glob("disks*.sa2va")]
+    assert kept and tuple(turns[at] for at in said) in kept, "all of it is in the image's session"
+
+
+def test_a_movie_and_regions_stay_in_view(
+    open_dock: Any, runner: Any, picture: np.ndarray, qtbot: Any
+) -> None:
+    dock = open_dock(np.stack([picture] * 9), name="film", rgb=True)
+    viewer = dock._viewer
+
+    def ask(text: str) -> Any:
+        dock.ask.composer.setPlainText(text)
+        dock.run()
+        qtbot.waitUntil(lambda: not dock.controller.busy, timeout=90_000)
+        return runner.requests[-1]
+
+    bar = dock.ask.bar
+    dock.ask.mode = "ask"
+    assert bar.about.count() == 2
+    viewer.dims.set_point(0, 3)
+    runner.answer = "Two disks."
+    request = ask("What is red here?")
+    assert (request.looked_at, len(request.frames), request.before) == ((0,), 1, ())
+    runner.answer = "The red one: [SEG]."
+    ask("Where?")
+    labels = dock.objects.objects.labels
+    assert np.unique(np.nonzero(labels.data)[0]).tolist() == [3]
+    assert dock.messages.button.text().startswith("Follow it through")
+    assert "axis 0: 3" in dock.ask.transcript.toPlainText()
+
+    viewer.dims.set_point(0, 5)
+    assert ask("And here?").before == ()
+    assert "Asked on its own" in dock.messages.text, "the model does not see that plane any more"
+    bar.about.setCurrentIndex(1)
+    bar.frames.setValue(3)
+    runner.answer = "The green one moves: [SEG]."
+    request = ask("What moves?")
+    assert (request.looked_at, len(request.frames)) == ((0, 4, 8), 9)
+    assert np.unique(np.nonzero(labels.data == labels.data.max())[0]).tolist() == [0]
