@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from napari_sa2va.annotation.records import same_phrase
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import joined, recount
+from napari_sa2va.viewer.freed import given_back
 from napari_sa2va.viewer.history import change_of, is_of_rows
 from napari_sa2va.viewer.labels import pixel_area
-from napari_sa2va.viewer.locks import atom_pixels
-from napari_sa2va.viewer.stamps import unpack_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from napari.layers import Labels
 
@@ -98,7 +95,7 @@ class Book:
                 entry = self.entries[label]
                 entry.record = replace(entry.record, **changes)
 
-    def forget_undone(self, history: Sequence[Sequence[Any]]) -> None:
+    def forget_undone(self, history: Sequence[Sequence[Any]], wanted: Collection[int] = ()) -> None:
         """Forget what an undo or a redo took away: after an edit no redo can bring it back.
 
         Parameters
@@ -106,17 +103,21 @@ class Book:
         history : sequence of sequence
             The atoms of the steps that can still be undone, the next one last: what one of them
             took away stays.
+        wanted : collection of int
+            Labels that are to stand for something new: of these also forget what vanished in any
+            other way.
         """
         gone = {
             label
             for label, entry in self.entries.items()
-            if entry.undone and not any(spot.pixels for spot in entry.spots.values())
+            if (entry.undone or (entry.lost and label in wanted))
+            and not any(spot.pixels for spot in entry.spots.values())
         }
         for step in reversed(history):
             for atom in step:
                 if not gone:
                     return
-                gone -= _before(atom)
+                gone -= given_back(atom)
         self.drop(gone)
 
     # --- pixels ---
@@ -215,21 +216,11 @@ class Book:
             entry = self.entries[label]
             present = any(spot.pixels for spot in entry.spots.values())
             if present != entry.present:
-                entry.present, entry.undone, changed = present, undone and not present, True
+                entry.present, entry.lost, changed = present, not present, True
+                entry.undone = undone and not present
             if present:
                 record = entry.measured(areas[entry.axes])
                 if record != entry.record:
                     entry.record, changed = record, True
         self._stale.clear()
         return changed
-
-
-def _before(atom: Any) -> set[int]:
-    """Return the labels that pixels had before a change, which an undo gives back to them."""
-    if is_of_rows(atom):
-        return set()
-    change = change_of(atom)
-    values = [atom_pixels(atom)[1]] if change is None else []
-    if change is not None:
-        values = [unpack_values(stamp.before) for stamp in change.stamps]
-    return {label for found in values for label in np.unique(found).tolist()}

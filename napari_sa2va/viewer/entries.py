@@ -66,6 +66,8 @@ class Entry:
         Along which the object was followed; None if it was found in one plane.
     present : bool
         Whether any pixel has the label.
+    lost : bool
+        It had pixels, and has none any more.
     undone : bool
         It vanished by an undo: a redo can bring it back, until the next edit.
     """
@@ -74,6 +76,7 @@ class Entry:
     spots: dict[PlaneIndex, Spot]
     axis: int | None = None
     present: bool = True
+    lost: bool = False
     undone: bool = False
 
     @property

@@ -18,6 +18,7 @@ from napari_sa2va.viewer.captions import CaptionLayer, captions_in
 from napari_sa2va.viewer.colours import ChosenColours
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import axes_of, indexed, is_empty
+from napari_sa2va.viewer.freed import freed
 from napari_sa2va.viewer.history import HistoryWatch, forget_all, forget_step, steps_of
 from napari_sa2va.viewer.labels import highest_label, pixel_area
 from napari_sa2va.viewer.locks import mend_step
@@ -165,15 +166,32 @@ class LabelObjects(TimeLine):
 
     # --- changes ---
 
-    def reserve(self, count: int) -> range:
+    def next_label(self) -> int:
+        """Return the lowest label above all that objects have, had, or get back by an undo."""
+        self._book.forget_undone(steps_of(self.labels))
+        return max([self._highest_painted, *self._book.entries]) + 1
+
+    def reserve(self, count: int) -> Sequence[int]:
         """Return `count` labels that no object has, nor gets back by an undo.
 
-        Holes are not filled: a label that was erased may come back.
+        Holes are filled only where the layer's integers are used up: who has seen object 3 deleted
+        takes another object 3 for the same.
+
+        Raises
+        ------
+        InvalidInput
+            There are not so many.
         """
-        self._book.forget_undone(steps_of(self.labels))
-        first = max([self._highest_painted, *self._book.entries]) + 1
-        check_room(first + count - 1, np.dtype(self.labels.data.dtype))
-        return range(first, first + count)
+        first = self.next_label()
+        dtype = np.dtype(self.labels.data.dtype)
+        if first + count - 1 <= np.iinfo(dtype).max:
+            return range(first, first + count)
+        steps, book = steps_of(self.labels), self._book
+        book.forget_undone(steps, book.entries)
+        found = freed(self.labels, book.entries, steps, count)
+        if len(found) < count:
+            check_room(first + count - 1, dtype)
+        return found
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Add objects, or describe those with the same labels anew. Belongs inside `painting`."""
@@ -280,7 +298,9 @@ class LabelObjects(TimeLine):
         if hit:
             self._keep_locked(event.value, hit)
             edits = [Edit.of(atom) for atom in event.value]
-        painted = [label for edit in edits for label in edit.labels]
+        painted = {label for edit in edits for label in edit.labels}
+        # The number of an object that was deleted long ago: a stroke is not that object.
+        self._book.forget_undone(steps_of(self.labels), painted)
         self._highest_painted = max([self._highest_painted, *painted])
         self.edited.emit(edits)
         self._pending += edits

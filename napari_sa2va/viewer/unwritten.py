@@ -11,7 +11,6 @@ import numpy as np
 
 from napari_sa2va.annotation.session.pixels import MOST_AT_ONCE, pack_boxes
 from napari_sa2va.annotation.session.state import ASKED, REPLACED, SAME_AS
-from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.session_info import labels_info
 
 if TYPE_CHECKING:
@@ -166,10 +165,7 @@ def _nbytes(array: tuple[tuple[int, ...], str]) -> int:
 
 def _is_empty(objects: LabelObjects) -> bool:
     """Whether a layer never had any label."""
-    try:
-        return objects.reserve(1).start == 1
-    except InvalidInput:  # no integers left: it is full
-        return False
+    return objects.next_label() == 1
 
 
 def _planes(shape: tuple[int, ...]) -> Iterable[Where]:

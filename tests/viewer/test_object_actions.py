@@ -245,6 +245,34 @@ def test_rows_that_cannot_come_back_are_forgotten(flat: LabelObjects) -> None:
     assert not rows(flat) and flat.reserve(1)[0] == 2
 
 
+def test_a_full_layer_gives_labels_again_that_nothing_brings_back() -> None:
+    data = np.zeros((12, 12), dtype=np.uint8)
+    data[0, 0], data[0, 1], data[0, 2] = 1, 2, 255
+    objects = made(data)
+    objects.labels.data_setitem((np.array([5]), np.array([5])), 3)  # by hand
+    actions.delete(objects, [1, 2])
+    assert list(objects.reserve(2)) == [4, 5]
+    objects.labels._undo_history.popleft()  # long ago
+    assert list(objects.reserve(2)) == [4, 5]  # an undo brings 1 and 2 back
+    objects.labels._undo_history.clear()
+    assert list(objects.reserve(3)) == [1, 2, 4]
+    with pytest.raises(InvalidInput, match=r"up to 255 only \(uint8\)\. Convert"):
+        objects.reserve(254)
+
+
+def test_a_stroke_with_the_number_of_an_object_deleted_long_ago(flat: LabelObjects) -> None:
+    labels = flat.labels
+    labels.brush_size = 1
+    actions.delete(flat, [2, 3])
+    labels.paint((11, 0), 3)  # an undo brings 3 back: it is still that
+    assert rows(flat)[3].phrase == "cell 3"
+    labels._undo_history.clear()
+    labels.paint((11, 11), 2)
+    assert labels.data[11, 11] == 2
+    assert 2 not in rows(flat)
+    assert rows(flat)[3].area == 1
+
+
 def test_names_in_sentences() -> None:
     assert [actions.named(labels) for labels in ([3], [3, 4], [3, 4, 5], [3, 4, 5, 6])] == [
         "3",
