@@ -115,7 +115,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", choices=["all", "parts"], default="all")
     parser.add_argument("--lora", type=int, default=0, metavar="RANK", help="with --train parts")
     parser.add_argument("--rate", type=float, help="peak of the learning rate")
-    parser.add_argument("--warm-up", type=int, default=20, help="steps")
+    parser.add_argument("--warm-up", type=int, default=40, help="steps")
     parser.add_argument("--final-share", type=float, default=0.05, help="of the rate, at the end")
     parser.add_argument("--images", type=int, default=4, help="in a step")
     parser.add_argument("--questions", type=int, default=6, help="about an image, in a step")
