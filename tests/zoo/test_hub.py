@@ -200,11 +200,20 @@ def test_downloads_switched_off_are_explained(hub: Hub, monkeypatch: pytest.Monk
     assert hub.requests == []
 
 
-def test_a_token_goes_to_the_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_goes_to_the_hub(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from huggingface_hub import constants
+
     hub.token = "hf_secret"
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     with pytest.raises(NotOnHub, match="private one, run `hf auth login`"):
         fetch(ID, endpoint=hub.address)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert fetch(ID, endpoint=hub.address).is_dir()
+    monkeypatch.delenv("HF_TOKEN")
+    Repository(ID).remove()
+    (tmp_path / "token").write_text("hf_secret", encoding="utf-8")  # as `hf auth login` leaves it
     assert fetch(ID, endpoint=hub.address).is_dir()
 
 
