@@ -46,7 +46,9 @@ def draw_curves(logs: Sequence[Path], picture: Path) -> None:
     for name in names:
         series = np.array([(row["minutes"], row[name]) for row in rows if name in row])
         axes = shares if "IoU" in name or "right" in name else losses
-        axes.plot(*_smooth(series).T, label=name, linewidth=1)
+        # matplotlib has ten colours.
+        style = "-" if len(axes.lines) < 10 else "--"
+        axes.plot(*_smooth(series).T, label=name, linewidth=1, linestyle=style)
     losses.set(yscale="log", ylabel="loss, weighted", ylim=(3e-3, None))
     shares.set(xlabel="minutes", ylabel="on training batches, words given", ylim=(0, 1))
     for axes in (losses, shares):

@@ -50,7 +50,7 @@ def test_answers_are_judged_and_outlined(tmp_path: Path) -> None:
     colors = {tuple(color) for color in drawn.reshape(-1, 3).tolist()}
     assert colors == {(0, 0, 0), _FOUND, _TRUE}
     caption = wrapped("the small magenta ring-shaped cell on the left")
-    assert caption.splitlines() == ["the small magenta", "ring-shaped cell on the", "left"]
+    assert caption.splitlines() == ["the small magenta", "ring-shaped cell on", "the left"]
     compose([[(drawn, caption)] * 2, [(drawn, "")]], 3, tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width == COLUMNS * SIDE
