@@ -347,11 +347,12 @@ class Sa2VAWidget(QWidget):
         self.ask.bar.set_axes(stack_axes(self._viewer, images))
         self.chat.show_images(frozenset(layer.unique_id for layer in images), objects)
         self.regions.refresh(objects, follows=self.stack.axis is not None)
+        own = objects
         if objects is None:
             objects = self.regions.described
         if not self.controller.busy:
             self.objects.show_objects(objects)
-            self.session.follow(objects)
+            self.session.follow(objects, written=own is not None)
         self.correct.correcting.target.follow(objects)
         self.correct.panel.show_stack(self.stack.offers)
         stack = self.sections["Through z or time"]

@@ -134,8 +134,20 @@ class SessionRow(QWidget):
         self.sessions.release()
         self.sessions.providers.remove(self._images)
 
-    def follow(self, objects: LabelObjects | None) -> None:
-        """Show how it stands with a layer; what is said from now on is about its objects."""
+    def follow(self, objects: LabelObjects | None, *, written: bool = True) -> None:
+        """Show how it stands with a layer; what is said from now on is about its objects.
+
+        Parameters
+        ----------
+        objects : LabelObjects or None
+        written : bool
+            Whether results go into that layer. If not, and it holds those of other images than the
+            ones looked at, what is said belongs to these.
+        """
+        if objects is not None and not written:
+            of = set(objects.labels.metadata.get(METADATA, {}).get("images", ()))
+            if of and not of & {layer.unique_id for layer in self._images()}:
+                objects = None
         self._take(self.sessions.of(objects) or self.sessions.unlabelled())
 
     def _take(self, recorder: Recorder | Unlabelled | None) -> None:
