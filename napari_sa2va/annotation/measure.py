@@ -129,7 +129,7 @@ def regions_in(
     from skimage.measure import regionprops
 
     numbers, dense = _dense(plane)
-    for found in regionprops(dense):
+    for found in regionprops(dense):  # type: ignore[no-untyped-call]
         rows, columns = (_moved(side, by) for side, by in zip(found.slice, corner, strict=True))
         inside = found.image
         # Its own `area` and `centroid` are these numbers at thrice the time.
