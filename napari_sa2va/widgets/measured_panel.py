@@ -318,3 +318,13 @@ class _Wrapped(QLabel):
         long = len(whole) > _MOST_LETTERS
         super().setText(f"{whole[:_MOST_LETTERS].rstrip()}…" if long else whole)
         self.setToolTip(plain_tip(whole[:_MOST_IN_TIP]) if long else "")
+        self._keep_height()
+
+    def resizeEvent(self, event: Any) -> None:
+        """Ask for the height that the new width needs."""
+        super().resizeEvent(event)
+        self._keep_height()
+
+    def _keep_height(self) -> None:
+        # In a dock without room, layouts go down to what a text needs that does not wrap.
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
