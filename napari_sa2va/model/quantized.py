@@ -6,6 +6,7 @@ On CUDA they are bitsandbytes' layers: LLM.int8() (Dettmers et al. 2022, arXiv 2
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -110,6 +111,8 @@ def quantized_as(network: nn.Module) -> str | None:
 
 def _eight_bits(linear: nn.Linear, weight: Tensor, device: torch.device) -> nn.Module:
     layers: Any = import_module("bitsandbytes.nn")
+    # It tells in every layer of every step that inputs become float16, which is how it works.
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     made: Any = layers.Linear8bitLt(
         *weight.shape[::-1],
         bias=False,
