@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 # napari reads NAPARI_CONFIG and huggingface_hub its own variables when they are imported, so both
 # are set here, before any test module imports them: a test must never write a person's settings
 # nor download.
-_SETTINGS = tempfile.mkdtemp(prefix="napari-sa2va-tests-")
+# Where tests are handed out, the folder holds those of the processes that run them.
+_SETTINGS = tempfile.mkdtemp(
+    prefix="napari-sa2va-tests-", dir=os.environ.get("NAPARI_SA2VA_TESTS_FOLDER")
+)
+os.environ["NAPARI_SA2VA_TESTS_FOLDER"] = _SETTINGS
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS) / "settings.yaml")
 os.environ["NAPARI_SA2VA_DATA_FOLDER"] = str(Path(_SETTINGS) / "data")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -251,8 +255,13 @@ def _start_xvfb(server: str) -> str | None:
     """Start a virtual screen on a free display number; return None, or why that failed."""
     global _xvfb
     reader, writer = os.pipe()
+    command = [server, "-displayfd", str(writer), "-screen", "0", VIRTUAL_SCREEN]
+    # It ends with this process, also if that is killed: pytest-xdist does so with one that takes
+    # long to end.
+    if (guard := shutil.which("setpriv")) is not None:
+        command = [guard, "--pdeathsig", "TERM", *command]
     _xvfb = subprocess.Popen(
-        [server, "-displayfd", str(writer), "-screen", "0", VIRTUAL_SCREEN, "-nolisten", "tcp"],
+        [*command, "-nolisten", "tcp"],
         pass_fds=[writer],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

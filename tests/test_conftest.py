@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,13 @@ def test_two_processes_have_a_screen_each_and_let_a_test_be_alone(tmp_path: Path
     assert "8 passed" in printed
     said = [line.split()[1:] for line in printed.splitlines() if line.startswith("SAID")]
     assert len({(worker, screen) for _, worker, screen, *_ in said}) == 2
-    assert len({screen for _, _, screen, *_ in said} - {":0"}) == 2
+    screens = {screen for _, _, screen, *_ in said} - {":0"}
+    assert len(screens) == 2
+    sockets = [Path(f"/tmp/.X11-unix/X{screen[1:]}") for screen in screens]
+    end = time.monotonic() + 30
+    while any(socket.exists() for socket in sockets) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(socket.exists() for socket in sockets), "a screen was left behind"
     times = [(kind, float(began), float(ended)) for kind, _, _, began, ended in said]
     for kind, began, ended in times:
         met = [kind for kind, start, end in times if start < ended and began < end]
