@@ -75,6 +75,7 @@ class ChatBar(QWidget):
         self.frames.setRange(2, _MOST_FRAMES)
         self.frames.setValue(_FIRST_FRAMES)
         self.frames.setPrefix("up to ")
+        self.frames.setMaximumWidth(self.fontMetrics().horizontalAdvance("up to 99") + 44)
         self.frames.setAccessibleName("How many planes the model looks at")
         self.frames.setToolTip("At most so many, spread evenly; each makes the answer slower")
         self.editing = QWidget()
