@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 
 from napari_sa2va.errors import Cancelled, Sa2VAError
 from napari_sa2va.widgets.model_jobs import get, look
-from napari_sa2va.widgets.model_table import ModelTable, tip
+from napari_sa2va.widgets.model_table import ModelTable, details
 from napari_sa2va.zoo.fit import gib
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ class ModelManager(QDialog):
         self.table = ModelTable()
         self.details = QLabel()
         self.details.setWordWrap(True)
-        self.details.setMinimumHeight(2 * self.fontMetrics().lineSpacing())  # nothing jumps
         self.about = QLabel("Looking at this machine …")
         self.about.setWordWrap(True)
         self.state = QLabel()
@@ -143,7 +142,7 @@ class ModelManager(QDialog):
             and model.name != self._fetching
             and (model.added or (bool(model.hub_id) and model.on_disk > 0))
         )
-        about = "" if model is None else tip(model).replace("\n", " · ")
+        about = "" if model is None else details(model).replace("\n", " · ")
         self.details.setText(f"<b>{escape(model.name)}</b> · {escape(about)}" if model else "")
 
     def _use(self) -> None:

@@ -96,16 +96,16 @@ class ModelPanel(QWidget):
         second.addWidget(QLabel("in"))
         second.addWidget(self.dtype, stretch=1)
         third = QHBoxLayout()
-        third.addWidget(self.state, stretch=1)
-        fourth = QHBoxLayout()
-        fourth.addStretch(1)
-        fourth.addWidget(self.clear)
-        fourth.addWidget(self.unload)
+        third.addStretch(1)
+        third.addWidget(self.clear)
+        third.addWidget(self.unload)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for row in (first, second, third, fourth):
-            layout.addLayout(row)
+        layout.addLayout(first)
+        layout.addLayout(second)
+        layout.addWidget(self.state)
+        layout.addLayout(third)
 
     def _connect(self) -> None:
         self.model.currentIndexChanged.connect(self._on_chosen)
@@ -173,17 +173,14 @@ class ModelPanel(QWidget):
             self.manager = ModelManager(self.device.currentText(), self)
             self.manager.chosen.connect(self._on_managed)
             self.manager.changed.connect(self._list_added)
-            self.manager.changed.connect(self._on_models_changed)
+            self.manager.changed.connect(self.refresh)
+            self.manager.changed.connect(self._look_up_if_due)
         elif self.manager.device != self.device.currentText():
             self.manager.device = self.device.currentText()
             self.manager.refresh()
         self.manager.show()
         self.manager.raise_()
         return self.manager
-
-    def _on_models_changed(self) -> None:
-        self.refresh()
-        self._look_up_if_due()
 
     def _on_managed(self, name: str) -> None:
         self.name = name
@@ -229,14 +226,20 @@ class ModelPanel(QWidget):
         self.unload.setText(f"Unload ({_megabytes(held)})" if held else "Unload")
         if held and self._ready is not None and self._ready_choice == self.choice:
             where = f"{self._ready.device}, {self._ready.dtype}"
-            self.state.setText(f"{self.short_name} · ready on {where}")
+            self._say(f"{self.short_name} · ready on {where}")
         elif loading:
-            self.state.setText(f"{self.short_name} · loading")
+            self._say(f"{self.short_name} · loading")
         elif self.name == DEMO:
-            self.state.setText("Demo · on this machine · loads with the first run")
+            self._say("Demo · on this machine · loads with the first run")
         else:
-            self.state.setText(f"{self.short_name}{_SOUGHT}")
+            self._say(f"{self.short_name}{_SOUGHT}")
             self._look_up()
+
+    def _say(self, text: str) -> None:
+        """Say how the model is, on as many lines as it takes: the layout counts on one."""
+        self.state.setText(text)
+        if self.isVisible():
+            self.state.setMinimumHeight(self.state.heightForWidth(self.state.width()))
 
     @property
     def short_name(self) -> str:
@@ -262,7 +265,7 @@ class ModelPanel(QWidget):
         self.known_changed.emit()
         if not self.state.text().endswith(_SOUGHT):  # loading or ready by now
             return
-        self.state.setText(
+        self._say(
             f"{self.short_name} · on this machine · loads with the first run"
             if known.here
             else f"{self.short_name} · not on this machine · the first run downloads it"
@@ -270,7 +273,7 @@ class ModelPanel(QWidget):
 
     def _unload(self) -> None:
         if not self._runner.unload():
-            self.state.setText("It will be unloaded when the run ends.")
+            self._say("It will be unloaded when the run ends.")
             return
         self._ready = None
         self.refresh()

@@ -100,14 +100,18 @@ def fits(model: Model) -> str:
 
 def tip(model: Model) -> str:
     """Return what a row's tooltip says."""
+    lines = [details(model), f"In {model.folder}" if model.folder else ""]
+    return "\n".join(line for line in lines if line)
+
+
+def details(model: Model) -> str:
+    """Say what a model is for, and what is wrong with it; a line for each."""
     lines = [
         model.hub_id or "",
         f"For: {', '.join(model.can)}" if model.can else "",
     ]
     if model.revision:
         lines.append(f"Version {model.revision[:12]}")
-    if model.folder:
-        lines.append(f"In {model.folder}")
     if model.problem:
         lines.append(model.problem)
     if model.fits and not model.fits_now:
