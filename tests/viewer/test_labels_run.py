@@ -334,7 +334,7 @@ def test_a_pyramid_gets_its_masks_at_full_resolution() -> None:
 def test_a_layer_of_another_kind_of_integer() -> None:
     scene = Scene()
     own = scene.viewer.add_labels(np.full((SIDE, SIDE), 0, dtype=np.uint8))
-    own.data[:5] = 254
+    own.data.flat[:254] = np.arange(1, 255)
     objects = LabelObjects(scene.viewer, own)
     run = LabelRun(objects, scene.placement, replace=False, split=False, model="demo")
     assert run.add(soft_disk((30, 30, 8)), "a", 0.9) == (255,)
