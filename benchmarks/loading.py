@@ -43,6 +43,7 @@ class Peak:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        self.bytes = max(self.bytes, anonymous())
 
     def _watch(self) -> None:
         while not self._stop.wait(0.002):

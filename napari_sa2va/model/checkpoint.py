@@ -83,6 +83,7 @@ def load_network(
     config, place = Sa2VAConfig.from_folder(folder), torch.device(device)
     with Shards(folder) as shards, translated("loading the model"):
         network = empty_network(config, has_two_decoders(shards.names), folder)
+        give_back()  # SAM2 is built in memory before it goes to the meta device
         filling = Filling(network, shards, place, dtype)
         try:
             wanted = match_names(network, shards.names, str(folder))

@@ -19,8 +19,8 @@ from napari_sa2va.model.filling import give_back
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells anonymous memory")
 
-WORDS = 150_000  # as many as a published vocabulary: 77 MB of weights in float32
-SLACK = 12e6
+WORDS = 300_000  # two matrices of 77 MB in float32: a second copy of one would be seen
+SLACK = 15e6
 
 
 def anonymous() -> int:
@@ -47,6 +47,7 @@ class Peak:
     def __exit__(self, *_: object) -> None:
         self.done.set()
         self.thread.join()
+        self.bytes = max(self.bytes, now())
 
     def watch(self) -> None:
         while not self.done.wait(0.001):
@@ -55,7 +56,7 @@ class Peak:
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The golden checkpoint in bfloat16, with a vocabulary of the published size."""
+    """The golden checkpoint in bfloat16, with a large vocabulary."""
     folder = golden.copy_settings("internvl", tmp_path_factory.mktemp("wide"))
     config = json.loads((folder / "config.json").read_text())
     config["llm_config"]["vocab_size"] = WORDS
@@ -72,8 +73,8 @@ def test_weights_are_in_memory_once(wide: Path) -> None:
     with Peak() as peak:
         network = load_network(wide)
     weights = sum(tensor.nbytes for tensor in network.state_dict().values())
-    assert weights > 77e6
-    assert weights - SLACK < peak.bytes - peak.before < 1.15 * weights + SLACK
+    assert weights > 150e6
+    assert 0.8 * weights < peak.bytes - peak.before < 1.15 * weights + SLACK
 
 
 def test_cancelling_leaves_nothing(wide: Path) -> None:
