@@ -204,13 +204,13 @@ def test_labels_that_do_not_fit_end_the_run(
     stack: Any, run: Callable[..., None], picture: np.ndarray
 ) -> None:
     full = np.zeros(picture.shape[:3], np.uint8)
-    full[0, 0, 0] = 255
+    full[0].flat[:255] = range(1, 256)
     target = stack._viewer.add_labels(full, name="full")
     stack.options.target.setCurrentIndex(stack.options.target.findData(target))
     run("the green disk")
     assert stack.messages.level == "error"
     assert "labels up to 255" in stack.messages.text
-    assert target.data.sum() == 255
+    assert target.data.sum() == sum(range(256))
 
 
 def test_the_cost_is_said_before_and_known_after(stack: Any, run: Callable[..., None]) -> None:
