@@ -10,15 +10,17 @@ import torch
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.model.precision import INT4, INT8
 
+# torch's type stubs lack it.
+FOUR_BITS: Final[torch.dtype] = getattr(torch, "int4")  # noqa: B009
 _DTYPES: Final = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
     # Of the language model's layers; see `plain_dtype` for the rest.
     INT8: torch.int8,
-    INT4: torch.int4,
+    INT4: FOUR_BITS,
 }
-_QUANTIZED: Final = (torch.int8, torch.int4)
+_QUANTIZED: Final = (torch.int8, FOUR_BITS)
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
@@ -84,7 +86,7 @@ def _check_quantized(dtype: torch.dtype, device: torch.device) -> None:
                 "8-bit and 4-bit weights on a GPU need the package bitsandbytes. Install it with "
                 'pip install "napari-sa2va[quantized]", or choose bfloat16.'
             )
-    elif dtype == torch.int4:
+    elif dtype == FOUR_BITS:
         raise InvalidInput("4-bit weights need an NVIDIA GPU. Choose int8 or float32 here.")
     elif device.type != "cpu":
         raise InvalidInput(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor, nn
 
+from napari_sa2va.model.device import FOUR_BITS
 from napari_sa2va.model.precision import INT4, INT8
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def quantizer(dtype: torch.dtype, plain: torch.dtype, device: torch.device) -> Q
     plain : torch.dtype
         Of the rest of the network.
     """
-    if dtype == torch.int4:
+    if dtype == FOUR_BITS:
         return partial(_four_bits, plain=plain, device=device)
     if dtype == torch.int8:
         return Int8Linear if device.type == "cpu" else partial(_eight_bits, device=device)
