@@ -106,7 +106,7 @@ def give_back() -> None:
 
 def _finite(tensor: Tensor) -> bool:
     """Tell whether all values are numbers: a sum shows any infinity or nan among its terms."""
-    pieces = tensor.reshape(-1).split(_CHECKED)
+    pieces = torch.split(tensor.reshape(-1), _CHECKED)
     return all(bool(piece.sum(dtype=torch.float32).isfinite()) for piece in pieces)
 
 
