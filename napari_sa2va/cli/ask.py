@@ -89,7 +89,8 @@ def _converse(
     cancelled: threading.Event,
 ) -> Results:
     """Ask one question after the other, each with what was said before it."""
-    asked, pointed = tuple(ask_question(text)[0].text for text in texts), ()
+    asked = tuple(ask_question(text)[0].text for text in texts)
+    pointed: tuple[PackedMask, ...] = ()
     if regions is not None:
         asked, pointed = numbered_together(texts, regions)
     questions = tuple(Question(text, expression_in(text)) for text in asked)

@@ -110,7 +110,9 @@ def measure_job(viewer: Any, objects: LabelObjects, labels: Sequence[int]) -> Me
     boxes: dict[PlaneIndex, dict[int, Box]] = {}
     for label in labels:
         entry = objects.entry(label)
-        for plane in () if entry is None else entry.planes:
+        if entry is None:
+            continue
+        for plane in entry.planes:
             box = entry.spots[plane].box
             if not is_empty(box):
                 boxes.setdefault(plane, {})[label] = box
@@ -211,4 +213,4 @@ def _parts(boxes: dict[int, Box]) -> Iterator[tuple[Box, list[int]]]:
 
 def _area(box: Box) -> int:
     rows, columns = box
-    return (rows.stop - rows.start) * (columns.stop - columns.start)
+    return int((rows.stop - rows.start) * (columns.stop - columns.start))

@@ -150,9 +150,9 @@ def _keep_small(document: QTextDocument) -> None:
             shape = listed.format()
             shape.setIndent(_DEEPEST)
             listed.setFormat(shape)
-    for start, length, format_ in _fragments(document):
-        if format_.intProperty(QTextFormat.Property.FontSizeAdjustment) > 1:
-            smaller = QTextCharFormat(format_)
+    for start, length, letters in _fragments(document):
+        if letters.intProperty(QTextFormat.Property.FontSizeAdjustment) > 1:
+            smaller = QTextCharFormat(letters)
             smaller.setProperty(QTextFormat.Property.FontSizeAdjustment, 1)
             _selected(document, start, length).setCharFormat(smaller)
 

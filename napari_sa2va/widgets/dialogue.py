@@ -41,8 +41,8 @@ class Dialogue:
 
     def ask(self, run: ActiveRun, index: int) -> None:
         """Say a question; what follows is the answer."""
-        question, chat, kind = run.questions[index], run.chat, run.asked.mode
-        kind = CHAT if chat is not None else kind
+        question, chat = run.questions[index], run.chat
+        kind: str = run.asked.mode if chat is None else CHAT
         self._say(
             run,
             "you",

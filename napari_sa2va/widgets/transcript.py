@@ -75,7 +75,9 @@ class Transcript(QTextEdit):
         self._refresh_timer.setInterval(_REFRESH_MILLISECONDS)
         self._refresh_timer.timeout.connect(self.refresh_chips)
         self._over = (-1, -1)
-        self._buttons = TurnButtons(self.viewport())
+        viewport = self.viewport()
+        assert viewport is not None
+        self._buttons = TurnButtons(viewport)
         self._buttons.copy_clicked.connect(self.copy_turn)
         self._buttons.edit_clicked.connect(self.edit_wanted)
 

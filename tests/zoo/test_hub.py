@@ -200,9 +200,7 @@ def test_downloads_switched_off_are_explained(hub: Hub, monkeypatch: pytest.Monk
     assert hub.requests == []
 
 
-def test_a_token_goes_to_the_hub(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_token_goes_to_the_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from huggingface_hub import constants
 
     hub.token = "hf_secret"

@@ -165,7 +165,7 @@ class WithoutNegative:
         if part.min(initial=0) >= 0:
             return part
         self.found = True
-        return np.maximum(part, 0)
+        return part.clip(0)
 
 
 class _Without:
