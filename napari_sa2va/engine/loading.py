@@ -6,18 +6,13 @@ from typing import TYPE_CHECKING
 
 from napari_sa2va.engine.events import ModelLoading
 from napari_sa2va.engine.imports import uncollected
-from napari_sa2va.errors import CheckpointError, NotEnoughMemory
+from napari_sa2va.errors import CheckpointError
 from napari_sa2va.model.linker import load_torch_libraries
-from napari_sa2va.model.precision import FEW_BITS, weights_size
-from napari_sa2va.model.shards import Shards
 from napari_sa2va.zoo import check_fits, resolve
-from napari_sa2va.zoo.fit import dtype_on, estimate, gib
-from napari_sa2va.zoo.machine import device_named
 from napari_sa2va.zoo.weights import WeightsIdentity, weights_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari_sa2va.engine.request import ModelChoice
     from napari_sa2va.model import Sa2VA
@@ -43,7 +38,7 @@ def load_model(
     NotEnoughMemory
         If it would not fit into memory.
     InvalidInput
-        If this machine has no such device.
+        If this machine has no such device, or the number format does not work on it.
     Cancelled
         If `stopped` was true.
     """
@@ -55,29 +50,10 @@ def load_model(
     report(ModelLoading("Loading PyTorch"))
     with uncollected():
         load_torch_libraries()
-        _check_fits(folder, choice)  # the first to import torch
+        check_fits(folder, choice.device, choice.dtype)  # the first to import torch
         from napari_sa2va.model import Sa2VA
 
     return Sa2VA.from_pretrained(folder, choice.device, choice.dtype, progress, stopped)
-
-
-def _check_fits(folder: Path, choice: ModelChoice) -> None:
-    """Raise `NotEnoughMemory` where a model would not fit, with the numbers."""
-    if choice.dtype not in FEW_BITS:
-        check_fits(folder, choice.device, choice.dtype)
-        return
-    device = device_named(choice.device)
-    rest = dtype_on(device, "auto")
-    with Shards(folder) as shards:
-        shapes = {name: shards.shape(name) for name in shards.names}
-    weights = weights_size(shapes, choice.dtype, rest)
-    need = weights + estimate(folder, rest).working
-    if device.total and need > device.free:
-        raise NotEnoughMemory(
-            f"{folder.name} needs about {gib(need)} on {device.name} in {choice.dtype} "
-            f"({gib(weights)} for its weights), and {gib(device.free)} of {gib(device.total)} are "
-            "free. Close other programs, or choose a smaller model."
-        )
 
 
 def identify(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.errors import CheckpointError, NotEnoughMemory
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.families import INTERNVL, QWEN3_VL
+from napari_sa2va.model.precision import FEW_BITS, INT4, INT8, weights_size
 from napari_sa2va.model.shards import Shards
 from napari_sa2va.zoo.catalogue import (
     CATALOGUE,
@@ -24,6 +24,7 @@ from napari_sa2va.zoo.machine import Device, device_named
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Of what is the same for all weights; `FEW_BITS` are of the language model's layers alone.
 BYTES_PER_WEIGHT: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 GIB: Final = 1024**3
 
@@ -33,6 +34,13 @@ _TEXT_TOKENS: Final = 1024
 # processor: 448 MiB. It grows with the area.
 _SAM2_PEAK: Final = 448 * 1024**2
 _SAM2_SIDE: Final = 1024
+# By kind of device: what to advise where a model does not fit, the best first. Processors without
+# instructions for bfloat16 are slow in it (docs/models.md).
+_FEWER: Final = {
+    "cpu": (INT8, "bfloat16"),
+    "cuda": ("bfloat16", INT8, INT4),
+    "mps": ("bfloat16", "float16"),
+}
 # Prompts are read in pieces of so many tokens (`model.decoding`).
 _PIECE: Final = 512
 
@@ -86,7 +94,7 @@ def dtype_on(device: Device, dtype: str) -> str:
     Raises
     ------
     InvalidInput
-        If `dtype` is none that a model can have.
+        If `dtype` is none that a model can have, or does not work on this device.
     """
     if dtype in BYTES_PER_WEIGHT:
         return dtype
@@ -99,14 +107,16 @@ def dtype_on(device: Device, dtype: str) -> str:
     return str(choose_dtype(dtype, torch.device(device.name))).removeprefix("torch.")
 
 
-def estimate(folder: Path, dtype: str) -> MemoryNeed:
+def estimate(folder: Path, dtype: str, rest: str = "float32") -> MemoryNeed:
     """Estimate what a checkpoint folder needs, from its configuration and its files' headers.
 
     Parameters
     ----------
     folder : Path
     dtype : str
-        One of `BYTES_PER_WEIGHT`.
+        One of `BYTES_PER_WEIGHT`, or of `FEW_BITS`.
+    rest : str
+        One of `BYTES_PER_WEIGHT`: of what is not held in few bits, where `dtype` is one of those.
 
     Raises
     ------
@@ -115,13 +125,14 @@ def estimate(folder: Path, dtype: str) -> MemoryNeed:
     """
     config = Sa2VAConfig.from_folder(folder)
     with Shards(folder) as shards:
-        weights = sum(math.prod(shards.shape(name)) for name in shards.names)
+        shapes = {name: shards.shape(name) for name in shards.names}
     try:
         vision, language = _vision_sizes(config), _language_sizes(config.language)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise CheckpointError(f"{folder / 'config.json'} lacks sizes: {error!r}.") from error
-    size = BYTES_PER_WEIGHT[dtype]
-    return MemoryNeed(weights * size, working_memory(vision, language, size))
+    computed_in = BYTES_PER_WEIGHT[rest if dtype in FEW_BITS else dtype]
+    working = working_memory(vision, language, computed_in)
+    return MemoryNeed(weights_size(shapes, dtype, rest), working)
 
 
 def estimate_published(checkpoint: Checkpoint, dtype: str) -> MemoryNeed | None:
@@ -155,18 +166,18 @@ def check_fits(folder: Path, device: str = "auto", dtype: str = "auto") -> Memor
     CheckpointError
         If the folder holds no checkpoint, or a damaged one.
     InvalidInput
-        If this machine has no such device.
+        If this machine has no such device, or the dtype does not work on it.
     """
     place = device_named(device)
     chosen = dtype_on(place, dtype)
-    need = estimate(folder, chosen)
+    need = estimate(folder, chosen, dtype_on(place, "auto"))
     # Where the free memory cannot be told (0 of 0), the attempt decides.
     if place.total and need.total > place.free:
         raise NotEnoughMemory(
             f"{folder.name} needs about {gib(need.total)} on {place.name} in {chosen} "
             f"({gib(need.weights)} for its weights, {gib(need.working)} to work), and "
             f"{gib(place.free)} of {gib(place.total)} are free. "
-            f"{_advice(need, place, chosen)}"
+            f"{_advice(folder, need, place, chosen)}"
         )
     return need
 
@@ -176,9 +187,15 @@ def gib(size: int) -> str:
     return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / 1024**2:.0f} MiB"
 
 
-def _advice(need: MemoryNeed, device: Device, dtype: str) -> str:
-    if dtype == "float32" and need.total / 2 <= device.free:
-        return f"In bfloat16 it would fit (about {gib(need.total // 2)})."
+def _advice(folder: Path, need: MemoryNeed, device: Device, dtype: str) -> str:
+    """Name what would fit: fewer bits of the same model, else a smaller model, else the demo."""
+    kind, rest = device.name.split(":")[0], dtype_on(device, "auto")
+    for fewer in _FEWER.get(kind, ()):
+        would = estimate(folder, fewer, rest)
+        if would.total < need.total and would.total <= device.free:
+            return f"In {fewer} it would fit (about {gib(would.total)})."
+    if dtype in FEW_BITS:  # of published ones that are not here, the layers' share is not known
+        dtype = rest
     smaller = [
         (checkpoint, published)
         for checkpoint in CATALOGUE

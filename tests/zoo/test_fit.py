@@ -101,15 +101,36 @@ def test_what_does_not_fit_is_told_with_numbers(
     assert "demo" in message
 
 
-def test_the_advice_is_something_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    need = fit.MemoryNeed(30 * GIB, 2 * GIB)
-    assert "bfloat16 it would fit (about 16.0 GiB)" in fit._advice(
-        need, Device("cpu", "", 24 * GIB, 17 * GIB), "float32"
+def test_the_advice_is_something_that_fits(tmp_path: Path) -> None:
+    # A layer of 4 MiB in float32, and as much that is not held in few bits.
+    layer, head = (
+        "language_model.model.layers.0.mlp.up_proj.weight",
+        "language_model.lm_head.weight",
     )
-    assert "Sa2VA-InternVL3-2B would fit" in fit._advice(
-        need, Device("cpu", "", 24 * GIB, 12 * GIB), "float32"
-    )
-    assert "demo" in fit._advice(need, Device("cpu", "", 24 * GIB, GIB), "float32")
+    folder = write_checkpoint(tmp_path / "large", {layer: (1024, 1024), head: (1024, 1024)})
+    whole, bytes_8 = estimate(folder, "float32"), estimate(folder, "int8")
+    assert whole.weights == 8 * MIB
+    assert bytes_8.weights == pytest.approx(5 * MIB, rel=0.01)
+    assert bytes_8.working == whole.working  # computed in float32
+    halves = estimate(folder, "int4", "bfloat16")
+    assert halves.weights == pytest.approx(2.5 * MIB, rel=0.01)
+    assert halves.working == whole.working // 2
+
+    def advice(name: str, free: int, dtype: str = "float32") -> str:
+        device = Device(name, "", 24 * GIB, free)
+        need = estimate(folder, dtype) if dtype != "float32" else fit.MemoryNeed(30 * GIB, 2 * GIB)
+        return fit._advice(folder, need, device, dtype)
+
+    assert "In int8 it would fit" in advice("cpu", bytes_8.total)
+    assert "In bfloat16 it would fit" in advice("cpu", bytes_8.total - 1)
+    assert "In bfloat16 it would fit" in advice("mps", 12 * GIB)
+    assert "In int8" not in advice("cpu", bytes_8.total - 1, "int8")  # what does not fit
+    assert "demo" in advice("cpu", 1024)
+    huge = fit.MemoryNeed(30 * GIB, 2 * GIB)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "_FEWER", {})
+        device = Device("cpu", "", 24 * GIB, 12 * GIB)
+        assert "Sa2VA-InternVL3-2B would fit" in fit._advice(folder, huge, device, "float32")
 
 
 def test_unknown_memory_forbids_nothing(
@@ -138,9 +159,12 @@ def test_a_config_without_sizes(tmp_path: Path) -> None:
         estimate(folder, "float32")
 
 
-def test_an_unknown_dtype(tiny_checkpoint: Path) -> None:
-    with pytest.raises(InvalidInput, match="no dtype 'int8'"):
-        check_fits(tiny_checkpoint, "cpu", "int8")
+def test_a_dtype_that_cannot_be_had(tiny_checkpoint: Path) -> None:
+    with pytest.raises(InvalidInput, match="no dtype 'int2'"):
+        check_fits(tiny_checkpoint, "cpu", "int2")
+    with pytest.raises(InvalidInput, match="NVIDIA"):
+        check_fits(tiny_checkpoint, "cpu", "int4")
+    assert check_fits(tiny_checkpoint, "cpu", "int8").weights == 34 * 4  # no layers in it
 
 
 def test_sizes_are_written_for_people() -> None:
