@@ -28,7 +28,8 @@ class ModelChoice:
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     dtype : str
-        ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``; or ``"int8"`` or ``"int4"``,
+        which are of the language model's layers alone. Not each works on each device.
     """
 
     name: str = "demo"

@@ -66,7 +66,8 @@ class Sa2VA(AnsweringModel):
             A checkpoint folder, ``"demo"``, or a name or Hub id as `napari_sa2va.zoo` knows them.
         device, dtype : str
             ``"auto"``, or as in ``"cpu"``, ``"cuda:1"``, ``"mps"`` and ``"float32"``,
-            ``"bfloat16"``; see `napari_sa2va.model.device`.
+            ``"bfloat16"``, ``"float16"``, ``"int8"``, ``"int4"`` (the last two of the language
+            model's layers alone); see `napari_sa2va.model.device`.
         progress : callable, optional
             Called with a message and a fraction, 0 to 1.
         cancelled : callable or threading.Event, optional
