@@ -42,8 +42,11 @@ def open_link(address: str, parent: QWidget) -> Message | None:
     box = QMessageBox(parent)
     box.setWindowTitle("Open a page of the web?")
     box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText("The model wrote this address; it may be made up. Open it in the browser?")
-    box.setInformativeText(url.toDisplayString())
+    # In the text itself: informative text would be taken for HTML where it looks like it.
+    box.setText(
+        "The model wrote this address; it may be made up. Open it in the browser?\n\n"
+        f"{url.toDisplayString()}"
+    )
     box.setStandardButtons(QMessageBox.StandardButton.Open | QMessageBox.StandardButton.Cancel)
     box.setDefaultButton(QMessageBox.StandardButton.Cancel)
     if box.exec() == QMessageBox.StandardButton.Open:

@@ -6,6 +6,7 @@ that only `Transcript` follows, and nesting and letters keep to sizes that fit a
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtGui import QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
@@ -22,8 +23,12 @@ CHIP: Final = "chip:"
 LINK: Final = "link:"
 """Begins the anchor of a link; the address follows, as the model wrote it."""
 
-# Of Unicode's private use: no model writes them, and where one does they are taken out.
-_OPEN, _CLOSE, _UNKNOWN = "\ue000", "\ue001", "\ufffd"
+# Of Unicode's private use: no model writes them, and where one does they are taken out. Each chip
+# has a pair of its own, since Markdown can leave out a part of a text, and its chips with it.
+_FIRST_MARK, _LAST_MARK = 0xE000, 0xF8FF
+_MOST_CHIPS = (_LAST_MARK + 1 - _FIRST_MARK) // 2
+_MARK_OR_NUL = re.compile(f"[{chr(_FIRST_MARK)}-{chr(_LAST_MARK)}\0]")
+_UNKNOWN = "\ufffd"
 _FENCES: Final = ("```", "~~~")
 _DEEPEST: Final = 5
 _SPACE_ABOVE, _SPACE_BELOW = 2.0, 3.0
@@ -61,7 +66,7 @@ def rendered(text: str, chips: Sequence[Chip] = ()) -> QTextDocument:
     )
     _disarm(document)
     _keep_small(document)
-    _mark_chips(document)
+    _mark_chips(document, min(len(chips), _MOST_CHIPS))
     return document
 
 
@@ -78,9 +83,10 @@ def begins_plainly(document: QTextDocument) -> bool:
 
 def _prepared(text: str, chips: Sequence[Chip]) -> str:
     """Put marks round chips, and keep lines as lines."""
-    plain = text.translate({ord(_OPEN): _UNKNOWN, ord(_CLOSE): _UNKNOWN, 0: _UNKNOWN})
-    for chip in reversed(chips):
-        named = f"{_OPEN}{plain[chip.start : chip.stop]}{_CLOSE}"
+    plain = _MARK_OR_NUL.sub(_UNKNOWN, text)
+    for number, chip in reversed(list(enumerate(chips[:_MOST_CHIPS]))):
+        opening, closing = _marks(number)
+        named = f"{opening}{plain[chip.start : chip.stop]}{closing}"
         plain = plain[: chip.start] + named + plain[chip.stop :]
     lines, fenced = plain.split("\n"), False
     for at, line in enumerate(lines):
@@ -157,20 +163,21 @@ def _keep_small(document: QTextDocument) -> None:
             _selected(document, start, length).setCharFormat(smaller)
 
 
-def _mark_chips(document: QTextDocument) -> None:
+def _marks(number: int) -> tuple[str, str]:
+    """Return what stands before and behind a chip."""
+    return chr(_FIRST_MARK + 2 * number), chr(_FIRST_MARK + 2 * number + 1)
+
+
+def _mark_chips(document: QTextDocument, count: int) -> None:
     """Turn what stands between marks into anchors, and take the marks out."""
-    number = 0
-    while not (opening := document.find(_OPEN)).isNull():
-        start = opening.selectionStart()
-        opening.removeSelectedText()
-        closing = document.find(_CLOSE, start)
-        if not closing.isNull():
-            stop = closing.selectionStart()
-            closing.removeSelectedText()
+    for number in range(count):
+        opening, closing = (document.find(mark) for mark in _marks(number))
+        start, stop = opening.selectionStart(), closing.selectionStart() - 1
+        whole = not opening.isNull() and not closing.isNull()
+        for mark in (closing, opening):
+            mark.removeSelectedText()
+        if whole and start < stop:
             anchor = QTextCharFormat()
             anchor.setAnchor(True)
             anchor.setAnchorHref(f"{CHIP}{number}")
             _selected(document, start, stop - start).mergeCharFormat(anchor)
-        number += 1
-    while not (left := document.find(_CLOSE)).isNull():
-        left.removeSelectedText()

@@ -236,7 +236,10 @@ class TurnWriter:
                 number = int(anchor.removeprefix(CHIP))
                 first, _ = spans.get(number, (at, 0))
                 spans[number] = first, at + length
-        return [DrawnChip(self._over(*spans.get(at, (start, start)))) for at in range(count)]
+        chips = [DrawnChip(self._over(*spans.get(at, (start, start)))) for at in range(count)]
+        for chip in chips:  # one that ends its turn would take in whatever is written below it
+            chip.cursor.setKeepPositionOnInsert(True)
+        return chips
 
     def _ink_links(self, start: int, stop: int) -> None:
         for at, length, format_ in self._pieces(start, stop):

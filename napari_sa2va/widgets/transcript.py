@@ -13,6 +13,7 @@ from napari_sa2va.annotation.conversation import in_progress
 from napari_sa2va.widgets.chat_actions import TurnButtons, turn_menu
 from napari_sa2va.widgets.chat_markdown import CHIP, LINK, InertDocument
 from napari_sa2va.widgets.chat_turns import Inks, Shown, TurnWriter
+from napari_sa2va.widgets.objects_model import plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -142,7 +143,7 @@ class Transcript(QTextEdit):
                 self._writer.ink_chips(one, self.looks(one.number))
 
     def show_chip(self, number: int, chip: int) -> None:
-        """Scroll to a chip, and mark it."""
+        """Scroll to a chip, unless it is in view."""
         at = self._at.get(number)
         if at is None or chip >= len(self._shown[at].chips):
             return
@@ -226,7 +227,8 @@ class Transcript(QTextEdit):
         anchor = self.anchorAt(place)
         shape = Qt.CursorShape.PointingHandCursor if anchor else Qt.CursorShape.IBeamCursor
         self.viewport().setCursor(shape)
-        self.setToolTip(anchor.removeprefix(LINK) if anchor.startswith(LINK) else "")
+        is_link = anchor.startswith(LINK)
+        self.setToolTip(plain_tip(anchor.removeprefix(LINK)) if is_link else "")
         self._enter(self._chip_at(place))
         self._offer(place)
 

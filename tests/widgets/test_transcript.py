@@ -11,7 +11,7 @@ from qtpy.QtCore import QPointF, Qt
 from qtpy.QtGui import QColor, QGuiApplication, QTextDocument
 
 from napari_sa2va.annotation import Turn
-from napari_sa2va.annotation.conversation import with_chips
+from napari_sa2va.annotation.conversation import Chip, with_chips
 from napari_sa2va.widgets.chat_colours import (
     READABLE,
     chip_colours,
@@ -92,6 +92,16 @@ def test_markdown_is_shown_and_chips_stay_where_they_are(qapp: Any) -> None:
     assert "title: x" in rendered("---\ntitle: x\n---\nhi").toPlainText()
 
 
+def test_what_markdown_leaves_out_moves_no_chip(qapp: Any) -> None:
+    table = "| a |\n|---|\n| x | <p>cell</p> [SEG] |\n\nthen <p>a dog</p> [SEG]"
+    found = [
+        (piece, format_.anchorHref())
+        for piece, format_ in pieces(rendered(*with_chips(table, [(1,), (2,)])))
+        if format_.isAnchor()
+    ]
+    assert found == [("a dog ■ 2", f"{CHIP}1")]
+
+
 @pytest.mark.parametrize(("base", "text"), [("#121212", "#f0f1f2"), ("#ffffff", "#3b3a39")])
 def test_chips_are_readable_in_both_themes(base: str, text: str) -> None:
     ground = QColor(base)
@@ -126,6 +136,11 @@ def chatter(count: int) -> list[Turn]:
     ]
 
 
+def ends_in_chip() -> tuple[str, tuple[int, ...], tuple[Chip, ...]]:
+    text, chips = with_chips("It is <p>a cell</p> [SEG]", [(1,)])
+    return text, (1,), chips
+
+
 def test_chips_follow_their_objects_and_the_mouse(view: Transcript, qtbot: Any) -> None:
     turns = chatter(4)
     colours: list[Look | None] = [Look((1.0, 0.0, 0.0))]
@@ -138,6 +153,10 @@ def test_chips_follow_their_objects_and_the_mouse(view: Transcript, qtbot: Any) 
     colours[0] = Look(None)
     view.refresh_chips()
     assert chip.charFormat().fontStrikeOut()
+    # A chip at the end of an answer takes in neither the note nor the turns below it.
+    view.add_turn(4, Turn("demo", *ends_in_chip(), note="A note."))
+    view.add_turn(5, turns[0])
+    assert [one.cursor.selectedText() for one in view._shown[4].chips] == ["a cell ■ 1"]
     colours[0] = Look((0.0, 1.0, 0.0), current=True)
     view.refresh_chips()
     assert not chip.charFormat().fontStrikeOut() and chip.charFormat().fontUnderline()
