@@ -183,13 +183,13 @@ def test_memory_that_runs_out_in_a_run(
     dock: Any, runner: Runner, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     type_and_run(dock, qtbot, "the red cell")
-    from napari_sa2va.model import sa2va
+    from napari_sa2va.model import answering
 
     def full(*arguments: Any) -> Any:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sa2va, "image_parts", full)
+        patched.setattr(answering, "image_parts", full)
         assert_refused(dock, qtbot, "Memory ran out", "smaller")
     type_and_run(dock, qtbot, PHRASE)
     assert dock.messages.level != "error"

@@ -251,16 +251,6 @@ def test_a_message_can_be_closed_and_acted_upon(dock: Any, qtbot: Any) -> None:
     assert not dock.messages.isVisibleTo(dock)
 
 
-def test_markup_in_answers_stays_text(dock: Any) -> None:
-    conversation = dock.controller.conversation
-    conversation.say("demo", "<b>a</b> & <script>")
-    dock.ask.show_turn(True)
-    assert dock.ask.transcript.toPlainText() == "demo  <b>a</b> & <script>"
-    conversation.extend("\nmore")
-    dock.ask.show_turn(False)
-    assert dock.ask.transcript.toPlainText().endswith("<script>\nmore")
-
-
 # --- what is remembered ---
 
 
