@@ -90,7 +90,10 @@ def check_room(repository: Repository, listing: Listing) -> None:
         if repository.held(file, listing.commit) is None
     )
     place = existing(cache_folder())
-    free = shutil.disk_usage(place).free
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        raise not_written(listing.hub_id, place, error) from error
     if missing and missing + _SPARE > free:
         raise NoRoom(
             f"{listing.hub_id} is a download of {gib(missing)}, and the disk of {place} has "

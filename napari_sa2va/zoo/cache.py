@@ -171,8 +171,11 @@ def cache_folder() -> Path:
 
 
 def existing(place: Path) -> Path:
-    """Return a folder, or the nearest one above it that is there."""
-    while not place.exists():
+    """Return a folder, or the nearest one above it that is there.
+
+    On a drive that is not there, which Windows has, it is the drive.
+    """
+    while not os.path.exists(place) and place != place.parent:
         place = place.parent
     return place
 

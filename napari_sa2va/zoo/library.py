@@ -10,18 +10,24 @@ import json
 import logging
 import os
 import re
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from filelock import Timeout
 from platformdirs import user_data_path
 
 from napari_sa2va.errors import CheckpointError, InvalidInput
 from napari_sa2va.io.atomic import replacing
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _LOG: Final = logging.getLogger(__name__)
 _FOLDER_VARIABLE: Final = "NAPARI_SA2VA_DATA_FOLDER"
 _FILE: Final = "models.json"
+_LOCK_SECONDS: Final = 5.0
 _NAME: Final = re.compile(r"[^\W_][\w .+-]{0,79}")
 
 
@@ -135,26 +141,24 @@ def remember(name: str, where: str, *, folder: bool) -> Added:
             f"{name!r} cannot be a model's name. Choose letters, digits, spaces and . + - _ "
             "(80 at most, a letter or digit first)."
         )
-    library = load()
-    taken = library.find(name)
-    if taken is not None:
-        raise CheckpointError(
-            f"{taken.name} is already the name of {taken.where}. Choose another name, or take it "
-            f"off the list first: `napari-sa2va models remove {taken.name!r}`."
-        )
-    added = Added(name, where, folder)
-    library.added[name.casefold()] = added
-    _save(library)
+    with _changed() as library:
+        taken = library.find(name)
+        if taken is not None:
+            raise CheckpointError(
+                f"{taken.name} is already the name of {taken.where}. Choose another name, or take "
+                f"it off the list first: `napari-sa2va models remove {taken.name!r}`."
+            )
+        added = Added(name, where, folder)
+        library.added[name.casefold()] = added
     return added
 
 
 def forget(name: str) -> Added | None:
     """Take a name off the list; the checkpoint itself stays where it is."""
-    library = load()
-    added = library.added.pop(name.strip().casefold(), None)
-    if added is not None:
-        _save(library)
-    return added
+    if load().find(name) is None:
+        return None
+    with _changed() as library:
+        return library.added.pop(name.strip().casefold(), None)
 
 
 def note_fetched(hub_id: str, fetched: Fetched | None) -> None:
@@ -162,15 +166,33 @@ def note_fetched(hub_id: str, fetched: Fetched | None) -> None:
 
     A disk that refuses is no matter: the cache itself knows the last commit, too.
     """
-    library = load()
-    if fetched is None:
-        library.fetched.pop(hub_id, None)
-    else:
-        library.fetched[hub_id] = fetched
     try:
-        _save(library)
+        with _changed() as library:
+            if fetched is None:
+                library.fetched.pop(hub_id, None)
+            else:
+                library.fetched[hub_id] = fetched
     except InvalidInput as error:
         _LOG.warning("%s", error)
+
+
+@contextmanager
+def _changed() -> Iterator[Library]:
+    """Give the list as it is now, to be written back; meanwhile other processes wait.
+
+    Where nothing can be locked, or another holds the lock for long, it is written all the same.
+    """
+    from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
+
+    path = library_path()
+    with ExitStack() as held:
+        with suppress(Timeout, OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.with_name(f".{path.name}.lock")
+            held.enter_context(WeakFileLock(lock, timeout=_LOCK_SECONDS))
+        library = load()
+        yield library
+        _save(library)
 
 
 def _save(library: Library) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sa2va.errors import CheckpointError, InvalidInput
@@ -12,11 +11,12 @@ from napari_sa2va.zoo.cache import Repository
 from napari_sa2va.zoo.catalogue import DEMO, check_supported, find
 from napari_sa2va.zoo.fit import estimate
 from napari_sa2va.zoo.hub import fetch_files, local_copy
-from napari_sa2va.zoo.resolve import HUB_ID, resolve
+from napari_sa2va.zoo.resolve import HUB_ID, folder_named, resolve
 from napari_sa2va.zoo.sam2 import SAM2_HUB_ID, SAM2_NAME, is_sam2, sam2_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from napari_sa2va.zoo.hub import Report
 
@@ -156,8 +156,9 @@ def add_model(name: str, where: str) -> library.Added:
     """
     if find(name) is not None or is_sam2(name):
         raise CheckpointError(f"{name} is the name of a known model. Choose another one.")
-    folder = Path(where).expanduser()
-    if folder.is_dir():
+    where = where.strip()
+    folder = folder_named(where)
+    if folder is not None:
         estimate(folder, "float32")
         return library.remember(name, str(folder.absolute()), folder=True)
     if not HUB_ID.fullmatch(where):
@@ -183,7 +184,7 @@ def hub_id_of(name: str) -> str | None:
     added = library.load().find(name)
     if added is not None:
         return None if added.folder else added.where
-    if Path(name).expanduser().is_dir():
+    if folder_named(name) is not None:
         return None
     if HUB_ID.fullmatch(name):
         return name

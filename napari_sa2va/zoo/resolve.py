@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from os.path import isdir, isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,8 +61,8 @@ def resolve(
         raise CheckpointError(f"No model is named. {_choices()}")
     if name.casefold() == DEMO:
         return demo_folder()
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = folder_named(name)
+    if folder is not None:
         return checked_folder(folder)
     known = find(name)
     if known is not None:
@@ -75,6 +76,19 @@ def resolve(
     from napari_sa2va.zoo.hub import fetch
 
     return checked_folder(fetch(hub_id, progress, cancelled, download=download))
+
+
+def folder_named(name: str) -> Path | None:
+    """Return the folder that a user may mean, or None where there is none that can be looked at.
+
+    ``os.path.isdir`` and not `Path.is_dir`: of a name that is too long, or a drive that does not
+    answer, that one raises.
+    """
+    try:
+        folder = Path(name).expanduser()
+    except RuntimeError:  # ~somebody whom the system does not know
+        return None
+    return folder if isdir(folder) else None
 
 
 def demo_folder() -> Path:
@@ -102,7 +116,7 @@ def checked_folder(folder: Path) -> Path:
     CheckpointError
         If it has no ``config.json``.
     """
-    if not (folder / "config.json").is_file():
+    if not isfile(folder / "config.json"):
         raise CheckpointError(
             f"{folder} has no config.json, so it is not a checkpoint folder. Choose the folder "
             "that holds config.json and the .safetensors files."
@@ -112,7 +126,7 @@ def checked_folder(folder: Path) -> Path:
 
 def _added_folder(added: library.Added) -> Path:
     folder = Path(added.where)
-    if not folder.is_dir():
+    if not isdir(folder):
         raise CheckpointError(
             f"{added.name} is the folder {folder}, which is not there now. Connect its drive, or "
             f"take it off the list: `napari-sa2va models remove {added.name!r}`."

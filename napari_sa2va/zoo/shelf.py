@@ -214,7 +214,10 @@ def _size(hub_id: str | None, folder: Path | None) -> int:
         return Repository(hub_id).size()
     if folder is None:
         return 0
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    try:
+        return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    except OSError:  # a drive that does not answer must not keep the others off the list
+        return 0
 
 
 def _can(capabilities: frozenset[Capability] | None) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,3 +66,10 @@ def test_a_damaged_list_is_an_empty_one(text: str) -> None:
 def test_a_list_that_cannot_be_written_is_no_matter_after_a_download(tmp_path: Path) -> None:
     library.library_path().mkdir()
     library.note_fetched("lab/cells", library.Fetched(COMMIT, "main", (), "", ""))
+
+
+def test_who_changes_the_list_at_once_loses_nothing() -> None:
+    names = [f"model {number}" for number in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: library.remember(name, "/some", folder=True), names))
+    assert sorted(one.name for one in library.load().added.values()) == names

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,7 @@ import napari_sa2va.zoo.hub as hub_module
 from napari_sa2va.errors import CheckpointError
 from napari_sa2va.zoo import catalogue
 from napari_sa2va.zoo import resolve as resolve_name
+from napari_sa2va.zoo.cache import existing
 from napari_sa2va.zoo.catalogue import CATALOGUE
 from napari_sa2va.zoo.resolve import is_here, resolve
 
@@ -43,7 +45,10 @@ def test_a_folder_wins_over_a_hub_id(
     assert resolve(name, download=False).resolve() == tiny_checkpoint
 
 
-@pytest.mark.parametrize("name", ["", "   ", "no such name", "/no/such/folder", "../x", "a/b/c"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "   ", "no such name", "/no/such/folder", "../x", "a/b/c", "~nobody-here/x", "long" * 99],
+)
 def test_nonsense_is_answered_with_the_choices(name: str) -> None:
     with pytest.raises(CheckpointError, match="Choose one of demo, Sa2VA-InternVL3-2B"):
         resolve(name)
@@ -77,3 +82,9 @@ def test_an_unsupported_checkpoint_is_refused_before_its_download(
 def test_what_is_not_here_is_not_here() -> None:
     assert not is_here("Sa2VA-1B")
     assert not is_here("no such name")
+
+
+def test_the_nearest_folder_above_also_of_a_drive_that_is_not_there(tmp_path: Path) -> None:
+    assert existing(tmp_path / "a" / "b") == tmp_path
+    drive = PureWindowsPath("Z:/hf/hub")
+    assert existing(drive) == PureWindowsPath("Z:/")  # type: ignore[arg-type, comparison-overlap]
