@@ -41,6 +41,7 @@ class Shards:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._files: dict[str, Any] = {}
+        self._readers: dict[str, Any] = {}
         self._where: dict[str, str] = {}
         self._stack = ExitStack()
 
@@ -80,7 +81,7 @@ class Shards:
     def read(self, name: str) -> Tensor:
         """Read a tensor, as stored; it may be a view of the file and must not outlive `self`."""
         try:
-            tensor: Tensor = self._files[self._where[name]].get_tensor(name)
+            tensor: Tensor = self._reader(self._where[name]).get_tensor(name)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{self.file(name)} cannot be read: {error}. {AGAIN}") from error
         return tensor
@@ -97,10 +98,13 @@ class Shards:
         try:
             listed = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
             files = set(listed.values())
-            # Names of files beside the index: it must not lead anywhere else on the disk.
-            good = all(isinstance(file, str) and "/" not in file for file in files)
-            good = good and all(
-                "\\" not in file and file.endswith(".safetensors") for file in files
+            # Names of files beside the index: it must not lead anywhere else on the disk (a colon
+            # does, on Windows).
+            good = all(
+                isinstance(file, str)
+                and file.endswith(".safetensors")
+                and not any(sign in file for sign in "/\\:")
+                for file in files
             )
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise CheckpointError(f"{path} is damaged ({error!r}). {AGAIN}") from error
@@ -120,7 +124,9 @@ class Shards:
             )
             raise CheckpointError(f"{path} is missing. {reason}")
         try:
-            opened = self._stack.enter_context(safe_open(path, framework="pt", device="cpu"))
+            # Names and shapes are read without torch, whose import takes seconds: lists of models,
+            # and windows, ask for them.
+            opened = self._stack.enter_context(safe_open(path, framework="numpy", device="cpu"))
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"{path} is cut short or damaged ({error}). Delete it. {AGAIN}"
@@ -130,6 +136,12 @@ class Shards:
             if name in self._where:
                 raise CheckpointError(f"{path} and another file both hold {name}. {AGAIN}")
             self._where[name] = file
+
+    def _reader(self, file: str) -> Any:
+        if file not in self._readers:
+            opened = safe_open(self.folder / file, framework="pt", device="cpu")
+            self._readers[file] = self._stack.enter_context(opened)
+        return self._readers[file]
 
     def _compare(self, listed: dict[str, str]) -> None:
         for name, file in listed.items():

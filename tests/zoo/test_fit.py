@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,6 +151,16 @@ def test_a_cut_file_is_found_before_loading(tiny_checkpoint: Path) -> None:
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(CheckpointError, match="cut short or damaged"):
         estimate(tiny_checkpoint, "float32")
+
+
+def test_what_a_folder_needs_is_told_without_torch(tiny_checkpoint: Path) -> None:
+    # Windows ask, on the thread that draws them: the import would hold them up for seconds.
+    code = (
+        "import sys; from pathlib import Path; from napari_sa2va.zoo.fit import estimate; "
+        "need = estimate(Path(sys.argv[1]), 'float32'); "
+        "assert need.weights == 136; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tiny_checkpoint)], check=True)
 
 
 def test_a_config_without_sizes(tmp_path: Path) -> None:
