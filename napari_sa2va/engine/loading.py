@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from napari_sa2va.engine.events import ModelLoading
 from napari_sa2va.engine.imports import uncollected
-from napari_sa2va.errors import CheckpointError
+from napari_sa2va.errors import CheckpointError, InvalidInput
 from napari_sa2va.model.linker import load_torch_libraries
 from napari_sa2va.zoo import check_fits, resolve
+from napari_sa2va.zoo.gpu import why_not_on
 from napari_sa2va.zoo.weights import WeightsIdentity, weights_identity
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def load_model(
     def progress(message: str, fraction: float) -> None:
         report(ModelLoading(message, fraction))
 
+    if reason := why_not_on(choice.dtype, choice.device):
+        raise InvalidInput(reason)  # before gigabytes are fetched for it
     folder = resolve(choice.name, progress, stopped)
     report(ModelLoading("Loading PyTorch"))
     with uncollected():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Final
 
 import torch
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.model.precision import INT4, INT8
+from napari_sa2va.model.precision import INT4, INT8, why_not
 
 # torch's type stubs lack it.
 FOUR_BITS: Final[torch.dtype] = getattr(torch, "int4")  # noqa: B009
@@ -20,7 +19,7 @@ _DTYPES: Final = {
     INT8: torch.int8,
     INT4: FOUR_BITS,
 }
-_QUANTIZED: Final = (torch.int8, FOUR_BITS)
+_QUANTIZED: Final = {torch.int8: INT8, FOUR_BITS: INT4}
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
@@ -69,26 +68,11 @@ def choose_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
     if isinstance(name, str) and name not in _DTYPES:
         raise InvalidInput(f"There is no dtype {name!r}. Choose auto, {', '.join(_DTYPES)}.")
     dtype = name if isinstance(name, torch.dtype) else _DTYPES[name]
-    if dtype in _QUANTIZED:
-        _check_quantized(dtype, device)
+    if dtype in _QUANTIZED and (reason := why_not(_QUANTIZED[dtype], device.type)):
+        raise InvalidInput(reason)
     return dtype
 
 
 def plain_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     """Return the dtype of what is not held in few bits: the vision tower, SAM2, embeddings."""
     return choose_dtype("auto", device) if dtype in _QUANTIZED else dtype
-
-
-def _check_quantized(dtype: torch.dtype, device: torch.device) -> None:
-    if device.type == "cuda":
-        if find_spec("bitsandbytes") is None:
-            raise InvalidInput(
-                "8-bit and 4-bit weights on a GPU need the package bitsandbytes. Install it with "
-                'pip install "napari-sa2va[quantized]", or choose bfloat16.'
-            )
-    elif dtype == FOUR_BITS:
-        raise InvalidInput("4-bit weights need an NVIDIA GPU. Choose int8 or float32 here.")
-    elif device.type != "cpu":
-        raise InvalidInput(
-            f"8-bit weights do not work on {device.type!r}. Choose float32 or float16, or the cpu."
-        )

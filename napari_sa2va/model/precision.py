@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,6 +20,33 @@ _BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 # Layers of the language model in all families; other parts have layers too.
 _LAYER: Final = re.compile(r"\.layers\.\d+\.")
 _OTHERS: Final = ("vision_model.", "visual.", "grounding_encoder.")
+
+
+def why_not(dtype: str, kind: str) -> str:
+    """Say why a number format does not work on a kind of device; empty where it does.
+
+    Parameters
+    ----------
+    dtype : str
+        As in `napari_sa2va.Sa2VA.from_pretrained`.
+    kind : str
+        ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    """
+    if dtype not in FEW_BITS:
+        return ""
+    if kind == "cuda":
+        if find_spec("bitsandbytes") is not None:
+            return ""
+        return (
+            "8-bit and 4-bit weights on a GPU need the package bitsandbytes. Install it with "
+            'pip install "napari-sa2va[quantized]", or choose bfloat16.'
+        )
+    if dtype == INT4:
+        instead = "int8 or float32" if kind == "cpu" else "float32 or float16"
+        return f"4-bit weights need an NVIDIA GPU. Choose {instead} here."
+    if kind != "cpu":
+        return f"8-bit weights do not work on {kind!r}. Choose float32 or float16, or the cpu."
+    return ""
 
 
 def weights_size(shapes: Mapping[str, tuple[int, ...]], dtype: str, rest: str) -> int:

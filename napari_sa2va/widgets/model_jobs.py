@@ -46,3 +46,19 @@ def get(name: str, told: Any, stop: threading.Event) -> None:
             stop.set()
 
     get_model(name, tell, stop.is_set)
+
+
+def remove(name: str) -> str:
+    """Remove a model; return what happened, for people."""
+    from napari_sa2va.zoo.fit import gib
+    from napari_sa2va.zoo.manager import remove_model
+
+    done = remove_model(name)
+    return f"{name} is removed{f', {gib(done.freed)} are free again' if done.freed else ''}."
+
+
+def add(name: str, where: str) -> str:
+    """Put a folder or Hub id on the list; return what happened, for people."""
+    from napari_sa2va.zoo.manager import add_model
+
+    return f"{add_model(name, where).name} is on the list."

@@ -22,12 +22,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sa2va.errors import Cancelled, Sa2VAError
-from napari_sa2va.widgets.model_jobs import get, look
+from napari_sa2va.errors import Cancelled
+from napari_sa2va.widgets.model_jobs import add, get, look, remove
 from napari_sa2va.widgets.model_table import ModelTable, details
 from napari_sa2va.zoo.fit import gib
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sa2va.zoo.machine import Device
     from napari_sa2va.zoo.meter import DownloadState
     from napari_sa2va.zoo.shelf import Model
@@ -56,6 +58,7 @@ class ModelManager(QDialog):
         self.device = device
         self._fetching = ""
         self._wanted = ""
+        self._changing = False
         self._stop = threading.Event()
         self.table = ModelTable()
         self.details = QLabel()
@@ -130,15 +133,24 @@ class ModelManager(QDialog):
 
     def _show_buttons(self) -> None:
         model, busy = self.table.current, bool(self._fetching)
+        still = not self._changing
         tool = model is not None and model.need is None and not model.added  # SAM 2's file
         good = model is not None and model.problem is None
         self.use.setEnabled(good and not tool)
         self.fetch.setEnabled(
-            good and not busy and model is not None and bool(model.hub_id) and not model.here
+            good
+            and still
+            and not busy
+            and model is not None
+            and bool(model.hub_id)
+            and not model.here
         )
         self.cancel.setEnabled(busy)
+        self.add_folder.setEnabled(still)
+        self.add_hub.setEnabled(still)
         self.remove.setEnabled(
             model is not None
+            and still
             and model.name != self._fetching
             and (model.added or (bool(model.hub_id) and model.on_disk > 0))
         )
@@ -222,16 +234,8 @@ class ModelManager(QDialog):
         model = self.table.current
         if model is None or not self._sure(model):
             return
-        from napari_sa2va.zoo.manager import remove_model
-
-        try:
-            done = remove_model(model.name)
-        except Sa2VAError as error:
-            self.state.setText(str(error))
-            return
-        freed = f", {gib(done.freed)} are free again" if done.freed else ""
-        self.state.setText(f"{model.name} is removed{freed}.")
-        self._done()
+        self.state.setText(f"{model.name}: removing")
+        self._change(remove, model.name)
 
     def _sure(self, model: Model) -> bool:
         what = f"Delete {gib(model.on_disk)} of {model.name} from this machine?"
@@ -258,14 +262,21 @@ class ModelManager(QDialog):
 
     def add(self, name: str, where: str) -> None:
         """Put a folder or Hub id on the list; what is wrong with it is said in the window."""
-        from napari_sa2va.zoo.manager import add_model
+        self._change(add, name, where)
 
-        try:
-            added = add_model(name, where)
-        except Sa2VAError as error:
-            self.state.setText(str(error))
-            return
-        self.state.setText(f"{added.name} is on the list.")
+    def _change(self, job: Callable[..., str], *arguments: str) -> None:
+        """Do it in a worker: gigabytes are deleted, or a folder on a slow disk is looked into."""
+        self._changing = True
+        self._show_buttons()
+        create_worker(
+            job,
+            *arguments,
+            _connect={"returned": self._on_changed, "errored": self._on_changed},
+        )
+
+    def _on_changed(self, said: str | Exception) -> None:
+        self._changing = False
+        self.state.setText(str(said) or repr(said))
         self._done()
 
     def _done(self) -> None:

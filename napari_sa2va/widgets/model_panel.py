@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sa2va.engine import ModelChoice
-from napari_sa2va.widgets.memory import setting, store_setting
+from napari_sa2va.widgets.device_row import DeviceRow
 from napari_sa2va.widgets.model_manager import ModelManager
 from napari_sa2va.zoo import CATALOGUE, DEMO, find
 from napari_sa2va.zoo.abilities import Known, capabilities_of, look_up
@@ -29,9 +29,7 @@ from napari_sa2va.zoo.library import load as load_library
 if TYPE_CHECKING:
     from napari_sa2va.engine import ModelReady, Runner
 
-DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 _SOUGHT: Final = " · looking for it"
-DTYPES: Final = ("auto", "float32", "bfloat16", "float16", "int8", "int4")
 
 
 class ModelPanel(QWidget):
@@ -53,6 +51,7 @@ class ModelPanel(QWidget):
         self._runner = runner
         self._ready: ModelReady | None = None
         self._ready_choice: ModelChoice | None = None
+        self._added: set[str] = set()
         self.model = QComboBox()
         self.model.setEditable(True)
         self.model.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -69,8 +68,8 @@ class ModelPanel(QWidget):
         self.manage.setToolTip("All models: what is here, what fits, downloads, your own")
         self.manage.setAccessibleName("Manage models")
         self.manager: ModelManager | None = None
-        self.device = _choice(DEVICES, setting("model", "device", "auto"), "Device")
-        self.dtype = _choice(DTYPES, setting("model", "dtype", "auto"), "Precision")
+        self.where = DeviceRow()
+        self.device, self.dtype = self.where.device, self.where.dtype
         self.state = QLabel()
         self.state.setWordWrap(True)
         self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
@@ -90,28 +89,22 @@ class ModelPanel(QWidget):
         first.addWidget(self.model, stretch=1)
         first.addWidget(self.browse)
         first.addWidget(self.manage)
-        second = QHBoxLayout()
-        second.addWidget(QLabel("On"))
-        second.addWidget(self.device, stretch=1)
-        second.addWidget(QLabel("in"))
-        second.addWidget(self.dtype, stretch=1)
-        third = QHBoxLayout()
-        third.addStretch(1)
-        third.addWidget(self.clear)
-        third.addWidget(self.unload)
+        last = QHBoxLayout()
+        last.addStretch(1)
+        last.addWidget(self.clear)
+        last.addWidget(self.unload)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(first)
-        layout.addLayout(second)
+        layout.addWidget(self.where)
         layout.addWidget(self.state)
-        layout.addLayout(third)
+        layout.addLayout(last)
 
     def _connect(self) -> None:
         self.model.currentIndexChanged.connect(self._on_chosen)
         self.model.lineEdit().editingFinished.connect(self._on_chosen)
-        self.device.currentTextChanged.connect(self._on_device)
-        self.dtype.currentTextChanged.connect(self._on_device)
+        self.where.changed.connect(self._on_chosen)
         self.browse.clicked.connect(self._browse)
         self.manage.clicked.connect(self.open_manager)
         self.unload.clicked.connect(self._unload)
@@ -158,14 +151,24 @@ class ModelPanel(QWidget):
         self._list_added()
 
     def _list_added(self) -> None:
-        """List what the user gave a name."""
+        """List what the user gave a name, and that alone."""
         named = {added.name: added.where for added in load_library().added.values()}
-        known = [self.model.itemData(row) for row in range(self.model.count())]
+        chosen, blocked = self.name, self.model.blockSignals(True)
+        gone = self._added - named.keys()
+        for name in gone:
+            self.model.removeItem(self.model.findData(name))
+        if chosen in gone:
+            self.model.setCurrentIndex(0)
+            self.model.setEditText(self.model.itemText(0))
         for name, where in named.items():
-            if name not in known:
+            if name not in self._added:
                 self.model.addItem(name, name)
                 row = self.model.count() - 1
                 self.model.setItemData(row, where, Qt.ItemDataRole.ToolTipRole)
+        self._added = set(named)
+        self.model.blockSignals(blocked)
+        if chosen in gone:
+            self._on_chosen()
 
     def open_manager(self) -> ModelManager:
         """Show the window with all models; there is one of it."""
@@ -199,11 +202,6 @@ class ModelPanel(QWidget):
             self.refresh()
             self._look_up_if_due()
             self.changed.emit()
-
-    def _on_device(self) -> None:
-        store_setting("model", "device", self.device.currentText())
-        store_setting("model", "dtype", self.dtype.currentText())
-        self._on_chosen()
 
     # --- its state ---
 
@@ -286,16 +284,6 @@ class ModelPanel(QWidget):
 def _at_first(name: str) -> Known:
     """Return what is known of a model without looking for it."""
     return Known(name, name == DEMO, capabilities_of(name, None))
-
-
-def _choice(texts: tuple[str, ...], current: str, name: str) -> QComboBox:
-    combo = QComboBox()
-    combo.addItems(texts)
-    combo.setCurrentText(current)
-    combo.setAccessibleName(name)
-    combo.setToolTip(name)
-    combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return combo
 
 
 def _megabytes(size: int) -> str:

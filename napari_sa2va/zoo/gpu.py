@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
+
+from napari_sa2va.model.precision import why_not
 
 _VERSION_FILE: Final = Path("/proc/driver/nvidia/version")
 # Linux's interface to AMD's GPUs for computing.
@@ -58,6 +63,32 @@ def find_driver() -> Driver | None:
     if _AMD_DEVICE.exists():
         return Driver("AMD")
     return None
+
+
+def why_not_on(dtype: str, device: str) -> str:
+    """Say why a number format cannot work on a device, as far as that shows without torch.
+
+    Parameters
+    ----------
+    dtype, device : str
+        As in `napari_sa2va.engine.ModelChoice`.
+
+    Returns
+    -------
+    str
+        Empty where it may work.
+    """
+    kinds = _automatic() if device == "auto" else (device.split(":")[0],)
+    reasons = [why_not(dtype, kind) for kind in kinds]
+    return reasons[0] if all(reasons) else ""
+
+
+@cache
+def _automatic() -> tuple[str, ...]:
+    """Return the kinds of devices that ``"auto"`` may lead to, the likeliest first."""
+    if shutil.which("nvidia-smi") or _VERSION_FILE.is_file() or _AMD_DEVICE.exists():
+        return ("cuda", "cpu")  # this torch may be one without CUDA
+    return ("mps",) if (sys.platform, platform.machine()) == ("darwin", "arm64") else ("cpu",)
 
 
 def _ask(tool: str) -> Driver:

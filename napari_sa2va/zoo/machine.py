@@ -155,9 +155,12 @@ def _cuda_devices() -> tuple[Device, ...]:
         return ()
     found = []
     for index in range(torch.cuda.device_count()):
-        free, total = torch.cuda.mem_get_info(index)
-        # What torch has reserved and not handed out counts as used for the driver; it is ours.
-        free += torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index)
+        try:
+            free, total = torch.cuda.mem_get_info(index)
+            # What torch has reserved and not handed out counts as used for the driver; it is ours.
+            free += torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index)
+        except RuntimeError:  # a GPU that others fill, or have to themselves
+            free = total = 0
         found.append(Device(f"cuda:{index}", torch.cuda.get_device_name(index), total, free))
     return tuple(found)
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from napari_sa2va.errors import CheckpointError, InvalidInput
-from napari_sa2va.model import Sa2VA, device
+from napari_sa2va.model import Sa2VA, precision
 from napari_sa2va.model.checkpoint import load_network, official_state
 from napari_sa2va.model.device import choose_dtype, plain_dtype
 from napari_sa2va.model.precision import INT4, INT8, weights_size
@@ -126,11 +126,11 @@ def test_where_few_bits_do_not_work_it_says_what_to_do(monkeypatch: pytest.Monke
         choose_dtype(INT4, CPU)
     with pytest.raises(InvalidInput, match="do not work on 'mps'"):
         choose_dtype(INT8, MPS)
-    monkeypatch.setattr(device, "find_spec", lambda name: None)
+    monkeypatch.setattr(precision, "find_spec", lambda name: None)
     for dtype in (INT8, torch.int4):
         with pytest.raises(InvalidInput, match=r"napari-sa2va\[quantized\]"):
             choose_dtype(dtype, CUDA)
-    monkeypatch.setattr(device, "find_spec", lambda name: object())
+    monkeypatch.setattr(precision, "find_spec", lambda name: object())
     assert choose_dtype(INT4, CUDA) == torch.int4
     assert plain_dtype(choose_dtype(INT8, CPU), CPU) == torch.float32
     assert plain_dtype(torch.float16, CPU) == torch.float16

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_sa2va.engine import Runner
 from napari_sa2va.widgets.model_manager import ModelManager
@@ -107,7 +108,7 @@ def test_a_failure_is_told_in_the_window(
 def test_one_s_own_folder(opened: Callable[[], ModelManager], qtbot: Any, tmp_path: Path) -> None:
     manager = opened()
     manager.add("tiny", str(tmp_path))
-    assert "config.json" in manager.state.text()
+    qtbot.waitUntil(lambda: "config.json" in manager.state.text(), timeout=20_000)
     manager.add("tiny", str(write_checkpoint(tmp_path / "tiny")))
     qtbot.waitUntil(lambda: any(m.name == "tiny" for m in manager.table.models), timeout=20_000)
     manager.table.select("tiny")
@@ -116,7 +117,10 @@ def test_one_s_own_folder(opened: Callable[[], ModelManager], qtbot: Any, tmp_pa
     assert signal.args == ["tiny"]
 
 
-def test_the_dock_opens_it_and_takes_the_choice(hub: Hub, qtbot: Any, tmp_path: Path) -> None:
+def test_the_dock_opens_it_and_takes_the_choice(
+    hub: Hub, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelManager, "_sure", lambda self, model: True)
     add_model("tiny", str(write_checkpoint(tmp_path / "tiny")))
     panel = ModelPanel(Runner())
     qtbot.addWidget(panel)
@@ -129,3 +133,13 @@ def test_the_dock_opens_it_and_takes_the_choice(hub: Hub, qtbot: Any, tmp_path: 
     manager.use.click()
     assert panel.name == "tiny"
     qtbot.waitUntil(lambda: "on this machine" in panel.state.text(), timeout=20_000)
+    manager.remove.click()  # off the list, and out of the dock's
+    qtbot.waitUntil(lambda: panel.model.findData("tiny") < 0, timeout=20_000)
+    assert panel.name == "demo"
+    panel.device.setCurrentText("cpu")
+    items = panel.dtype.model()
+    assert [items.item(row).isEnabled() for row in (3, 4, 5)] == [True, True, False]
+    assert "NVIDIA" in panel.dtype.itemData(5, Qt.ItemDataRole.ToolTipRole)
+    panel.dtype.setCurrentText("int8")
+    panel.device.setCurrentText("mps")
+    assert panel.choice.dtype == "auto"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.model import precision
 from napari_sa2va.zoo import gpu, machine, problems
 from napari_sa2va.zoo.gpu import Driver
 from napari_sa2va.zoo.machine import Device, device_named, devices, inspect_machine
@@ -151,3 +152,30 @@ def test_little_memory_is_told() -> None:
     assert list(problems._little_memory((CPU,))) == []
     low = Device("cpu", "", 8 * 1024**3, 1024**3)
     assert "Only 1.0 GiB" in next(problems._little_memory((low,)))
+
+
+def test_number_formats_that_cannot_work_are_known_without_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(precision, "find_spec", lambda name: None)
+    monkeypatch.setattr(gpu, "_automatic", lambda: ("cpu",))
+    assert "NVIDIA" in gpu.why_not_on("int4", "auto")
+    assert "int8" in gpu.why_not_on("int4", "cpu")
+    assert "float16" in gpu.why_not_on("int8", "mps")
+    assert "quantized" in gpu.why_not_on("int8", "cuda:1")
+    assert not any(gpu.why_not_on(dtype, "auto") for dtype in ("auto", "bfloat16", "int8"))
+    monkeypatch.setattr(gpu, "_automatic", lambda: ("cuda", "cpu"))
+    assert not gpu.why_not_on("int8", "auto")  # a torch without CUDA takes the processor
+    assert "quantized" in gpu.why_not_on("int4", "auto")
+
+
+def test_a_gpu_that_does_not_tell_its_memory_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def busy(index: int) -> tuple[int, int]:
+        raise RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable")
+
+    named = {"is_available": lambda: True, "device_count": lambda: 1, "mem_get_info": busy}
+    for name, function in (named | {"get_device_name": lambda index: "A GPU"}).items():
+        monkeypatch.setattr(torch.cuda, name, function)
+    assert devices()[0] == Device("cuda:0", "A GPU", 0, 0)
