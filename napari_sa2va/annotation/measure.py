@@ -182,10 +182,12 @@ class Tally:
         return {label: self._measured(label, self._sums[label]) for label in sorted(self._sums)}
 
     def _time_points(self, plane: PlaneIndex) -> tuple[int, ...]:
-        """Return the position on all axes but those of the plane and the depth."""
+        """Return the position on all axes but those of space: planes can be seen from the side."""
         axes = self._space.axes
         return tuple(
-            at for axis, at in zip(axes, plane, strict=True) if at is not None and axis != "z"
+            at
+            for axis, at in zip(axes, plane, strict=True)
+            if at is not None and axis not in _SPATIAL
         )
 
     def _measured(self, label: int, found: _Sum) -> Measured:

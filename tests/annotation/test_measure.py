@@ -49,6 +49,12 @@ def test_time_is_no_depth() -> None:
     assert (found.pixels, found.planes) == (60, 6)
     assert found.volume == 20  # at a time point
     assert found.area == 10
+    from_the_side = Tally(space_of(("z", "y", "x"), {"units": [MICRO] * 3}, 3))
+    for x in range(4):
+        for region in regions_in(np.ones((2, 5), np.uint8)):
+            from_the_side.add((None, None, x), region)
+    (found,) = from_the_side.results().values()
+    assert (found.volume, found.area) == (40, 10)
 
 
 def test_what_has_no_unit_has_no_area() -> None:
