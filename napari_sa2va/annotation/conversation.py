@@ -100,7 +100,7 @@ class Home:
 
 @dataclass(slots=True)
 class Conversation:
-    """Turns, newest last; the last one may still grow.
+    """Turns, newest last; one may still grow.
 
     Attributes
     ----------
@@ -117,15 +117,15 @@ class Conversation:
         self.turns.append(Turn(speaker, text, tuple(labels), **more))
         return self.turns[-1]
 
-    def extend(self, text: str) -> Turn:
-        """Add to the last turn."""
-        self.turns[-1] = replace(self.turns[-1], text=self.turns[-1].text + text)
-        return self.turns[-1]
+    def extend(self, text: str, at: int = -1) -> Turn:
+        """Add to a turn, the last one if it is not said which."""
+        self.turns[at] = replace(self.turns[at], text=self.turns[at].text + text)
+        return self.turns[at]
 
-    def settle(self, text: str, labels: Sequence[int] = (), **more: Any) -> Turn:
-        """Replace the last turn's text by its final form; `more` are further fields of it."""
-        self.turns[-1] = replace(self.turns[-1], text=text, labels=tuple(labels), **more)
-        return self.turns[-1]
+    def settle(self, text: str, labels: Sequence[int] = (), at: int = -1, **more: Any) -> Turn:
+        """Replace a turn's text by its final form; `more` are further fields of it."""
+        self.turns[at] = replace(self.turns[at], text=text, labels=tuple(labels), **more)
+        return self.turns[at]
 
     def about_images(self, images: frozenset[str]) -> list[int]:
         """Return the turns about any of some images, and those of which that is not known."""

@@ -116,6 +116,11 @@ class Recorder:
         return self._unwritten.turns
 
     @property
+    def images(self) -> frozenset[str]:
+        """Ids of the image layers that the layer belongs to; empty where it does not say."""
+        return frozenset(self.objects.labels.metadata.get(METADATA, {}).get("images", ()))
+
+    @property
     def session(self) -> Session | None:
         """What is written; None before anything happened."""
         return self._session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -105,15 +106,19 @@ class Sessions:
         """Return what records a layer's objects."""
         return None if objects is None else self._recorders.get(objects)
 
-    def unlabelled(self, placement: Placement | None = None) -> Unlabelled | None:
-        """Return what records questions about the images looked at, which have no labels yet.
+    def unlabelled(
+        self, placement: Placement | None = None, of: Sequence[Image] = ()
+    ) -> Unlabelled | None:
+        """Return what records questions about images that have no labels yet.
 
         Parameters
         ----------
         placement : Placement, optional
             Where labels would go: one is made if there is none.
+        of : sequence of Image
+            Those images; the ones looked at if left out.
         """
-        images = [layer for layer in self.images() if layer in self._viewer.layers]
+        images = [layer for layer in of or self.images() if layer in self._viewer.layers]
         wanted = {layer.unique_id for layer in images}
         for known in self._unlabelled:
             if known.images & wanted:
@@ -202,8 +207,7 @@ class Said:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        self._heard: list[Turn] = []
-        self._whose: list[tuple[Recorder | Unlabelled, int]] = []
+        self._whose: dict[int, _Kept] = {}
 
     def tell(self, recorder: Recorder | Unlabelled | None) -> None:
         """Give what was said anew, and what is new, to whom it belongs.
@@ -211,39 +215,51 @@ class Said:
         Parameters
         ----------
         recorder : Recorder, Unlabelled or None
-            Whose objects the new turns are about; None to wait until that is known.
+            Takes the new turns, but for those about other images; None to wait until it is known
+            who does.
         """
-        turns = self._conversation.turns
-        for at, turn in enumerate(turns):
-            if at < len(self._heard):
-                if turn != self._heard[at]:
-                    whose, place = self._whose[at]
-                    whose.say(place, turn)
-                    self._heard[at] = turn
-            elif recorder is None:
-                return
-            else:
+        for at, turn in enumerate(self._conversation.turns):
+            kept = self._whose.get(at)
+            if kept is not None and turn != kept.turn:
+                kept.whose.say(kept.place, turn)
+                self._whose[at] = replace(kept, turn=turn)
+            elif kept is None and recorder is not None and self._is_of(at, recorder):
                 place = len(recorder.turns)
                 recorder.say(place, turn)
-                self._heard.append(turn)
-                self._whose.append((recorder, place))
+                self._whose[at] = _Kept(recorder, place, turn)
 
     def move(self, before: Unlabelled, recorder: Recorder) -> None:
         """Note that turns belong to a recorder now."""
-        self._whose = [
-            (recorder if whose is before else whose, place) for whose, place in self._whose
-        ]
+        for at, kept in self._whose.items():
+            if kept.whose is before:
+                self._whose[at] = replace(kept, whose=recorder)
 
     def recall(self, recorder: Recorder) -> Iterable[Turn]:
         """Go on with the conversation of a session; return the turns to show."""
-        self.tell(recorder)
+        known = {kept.place for kept in self._whose.values() if kept.whose is recorder}
         for place, turn in enumerate(list(recorder.turns)):
-            if (recorder, place) in self._whose:
-                continue
-            self._conversation.turns.append(turn)
-            self._heard.append(turn)
-            self._whose.append((recorder, place))
-            yield turn
+            if place not in known:
+                self._whose[len(self._conversation.turns)] = _Kept(recorder, place, turn)
+                self._conversation.turns.append(turn)
+                yield turn
+
+    def _is_of(self, at: int, recorder: Recorder | Unlabelled) -> bool:
+        """Whether a turn may go there: not where both are known to be of other images."""
+        home = self._conversation.homes.get(at)
+        if home is None or not home.images or not recorder.images:
+            return True
+        if isinstance(recorder, Recorder) and home.objects is recorder.objects:
+            return True
+        return bool(home.images & recorder.images)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """Who has a turn, where among theirs, and as what."""
+
+    whose: Recorder | Unlabelled
+    place: int
+    turn: Turn
 
 
 def asked(text: str, answer: str, labels: Sequence[int], detail: Mapping[str, Any]) -> Action:

@@ -24,6 +24,8 @@ from napari_sa2va.widgets.chat_runs import placement_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from napari.layers import Image
+
     from napari_sa2va.annotation.masks import SoftMask
     from napari_sa2va.annotation.packed import PackedMask
     from napari_sa2va.engine import Question, TrackedObject
@@ -72,6 +74,10 @@ class TurnDone:
         What was asked, and of which model, fit for JSON; the same for all questions of a run.
     place : PlaneSnapshot or StackSnapshot
         What was looked at.
+    images : tuple of Image
+        The same as layers; others can be looked at by now.
+    objects : LabelObjects or None
+        Whose labels these are, or where they would go.
     """
 
     question: str
@@ -79,6 +85,8 @@ class TurnDone:
     labels: tuple[int, ...]
     detail: Mapping[str, Any]
     place: PlaneSnapshot | StackSnapshot
+    images: tuple[Image, ...] = ()
+    objects: LabelObjects | None = None
 
 
 @dataclass(slots=True)

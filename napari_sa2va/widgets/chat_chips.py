@@ -46,6 +46,7 @@ class ChatChips:
         self._highlight = Highlight(viewer)
         self._followed: LabelObjects | None = None
         self._watched: list[LabelObjects] = []
+        self._clicked = False
         view.looks = self.looks
         view.chip_entered.connect(self._on_entered)
         view.chip_clicked.connect(self._on_clicked)
@@ -136,13 +137,17 @@ class ChatChips:
         point = objects.point(label)
         if point is not None:
             self._highlight.hide()
-            show_object(self._viewer, objects.labels, label, point)
+            self._clicked = True  # the text stays where it was clicked
+            try:
+                show_object(self._viewer, objects.labels, label, point)
+            finally:
+                self._clicked = False
 
     def _on_label(self) -> None:
         """Scroll to where the selected object is named last."""
         objects = self._followed
         self._view.refresh_soon()
-        if objects is None or self._busy():
+        if objects is None or self._clicked or self._busy():
             return
         label = int(objects.labels.selected_label)
         for number in reversed(self._view.numbers):

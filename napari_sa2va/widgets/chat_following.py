@@ -72,9 +72,11 @@ class ChatFollowing:
         return TrackOptions(axes[0].axis, "current", "both", None, (0, axes[0].length))
 
     def _follow(self, objects: LabelObjects, labels: Sequence[int], asked: Asked) -> None:
-        there = [label for label in labels if objects.entry(label) is not None]
-        track = self._track(asked)
-        if not there or track is None or objects.labels not in self._viewer.layers:
+        layers = self._viewer.layers
+        gone = any(layer not in layers for layer in (objects.labels, *asked.images))
+        there = [] if gone else [label for label in labels if objects.entry(label) is not None]
+        track = self._track(asked) if there else None
+        if track is None:
             self.told.emit(Message("What was found is not there any more.", "warning"))
             return
         point = objects.point(there[0])

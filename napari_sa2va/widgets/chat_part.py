@@ -199,8 +199,16 @@ class ChatPart:
         self.keep()
         order = self._conversation.about_images(images)
         if order != self._view.numbers:
-            self._view.show_turns((at, self._conversation.turns[at]) for at in order)
+            self._show_turns(order)
         self._show_carried()
+
+    def _show_turns(self, order: list[int]) -> None:
+        growing, turns = self._controller.dialogue.growing, self._conversation.turns
+        self._view.show_turns(
+            (at, replace(turns[at], text="") if at == growing else turns[at]) for at in order
+        )
+        if growing in order:
+            self._on_grown(growing)
 
     def recall(self, number: int, home: Home) -> None:
         """Show a turn of a session that was opened."""

@@ -160,9 +160,6 @@ class RunController:
                 self.told.emit(Message(text, "warning", "Run again", run_again))
                 return False
         self._turns = turns
-        if chat is not None:
-            self.begins_anew = self.begins_anew and not chat.begins
-            self._set_aside(asked)
         self._start(ActiveRun(asked, place, regions=regions, chat=chat))
         return True
 
@@ -303,7 +300,10 @@ class RunController:
         shown = run.shown(event.index)
         number = f"{event.index + 1} of {event.total} · " if event.total > 1 else ""
         self.stage.emit(f"{number}{shown}", event.index / event.total if event.total > 1 else None)
-        self.dialogue.ask(run, event.index)
+        if run.chat is not None:  # not before: a model that cannot be loaded answers nothing
+            self.begins_anew = self.begins_anew and not run.chat.begins
+            self._set_aside(run.asked)
+        self.dialogue.ask(run, event.index, self._objects_of(run))
 
     def _on_mask(self, run: ActiveRun, found: MaskPrepared) -> None:
         if run.cancelled.is_set() and run.result is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from psygnal import Signal
@@ -29,7 +28,7 @@ class Dialogue:
     said = Signal(int)
     """There is a new turn: its number."""
     grown = Signal(int)
-    """The last turn goes on."""
+    """An answer goes on."""
     settled = Signal(int)
     """A turn is otherwise than it was."""
     turn_done = Signal(object)
@@ -37,10 +36,11 @@ class Dialogue:
 
     def __init__(self) -> None:
         self.conversation = Conversation()
-        self._open = False
+        self.growing: int | None = None
+        """The answer that is being said. Turns of a session that is opened may come after it."""
 
-    def ask(self, run: ActiveRun, index: int) -> None:
-        """Say a question; what follows is the answer."""
+    def ask(self, run: ActiveRun, index: int, objects: LabelObjects | None = None) -> None:
+        """Say a question about an image, or its objects; what follows is the answer."""
         question, chat = run.questions[index], run.chat
         kind: str = run.asked.mode if chat is None else CHAT
         self._say(
@@ -53,13 +53,15 @@ class Dialogue:
             regions=() if chat is None else chat.regions,
             begins=chat is not None and chat.begins,
         )
-        self._say(run, _speaker(run), kind=kind)
-        self._open = True
+        self.growing = self._say(run, _speaker(run), kind=kind)
+        for number in (self.growing - 1, self.growing):
+            self.conversation.homes[number] = Home(_images(run), objects)
 
     def go_on(self, text: str) -> None:
         """Add to the answer."""
-        self.conversation.extend(text)
-        self.grown.emit(len(self.conversation.turns) - 1)
+        if self.growing is not None:
+            self.conversation.extend(text, self.growing)
+            self.grown.emit(self.growing)
 
     def answer(
         self,
@@ -79,7 +81,9 @@ class Dialogue:
         objects : LabelObjects, optional
             Whose labels these are, or where they would go.
         """
-        self._open = False
+        number, self.growing = self.growing, None
+        if number is None:
+            return
         followed = run.asked.track is not None
         text, chips = with_chips(done.answer, None if followed else labels)
         if done.looked:
@@ -88,18 +92,19 @@ class Dialogue:
         notes = [] if done.complete or run.cancelled.is_set() else [CUT]
         if run.chat is not None:
             notes += [beside(run.asked.text, done.answer, _phrases_in_plane(run, objects))]
-        last = len(self.conversation.turns) - 1
-        self.conversation.homes[last] = Home(_images(run), objects)
+        self.conversation.homes[number] = Home(_images(run), objects)
         self.conversation.settle(
             text,
             found,
+            number,
             chips=chips,
             raw=done.raw or done.answer,
             note="\n".join(filter(None, notes)),
         )
-        self.settled.emit(last)
+        self.settled.emit(number)
         told = " ".join(text.split())
-        self.turn_done.emit(TurnDone(run.shown(done.index), told, found, run.detail, run.place))
+        asked, images = run.shown(done.index), run.asked.images
+        self.turn_done.emit(TurnDone(asked, told, found, run.detail, run.place, images, objects))
 
     def follow(self, run: ActiveRun) -> None:
         """Say what is followed."""
@@ -109,42 +114,37 @@ class Dialogue:
         )
         text, chips = _listed("Following ", found, f" through {stack.axis.name}.")
         result = run.result
-        self._say(run, _speaker(run), text, found, chips=chips)
-        last = len(self.conversation.turns) - 1
+        last = self._say(run, _speaker(run), text, found, chips=chips)
         objects = None if result is None else result.objects
         self.conversation.homes[last] = Home(_images(run), objects)
         self.settled.emit(last)
         if run.seeds is not None:  # nothing was asked
-            self.turn_done.emit(TurnDone("", text, found, run.detail, run.place))
+            images = run.asked.images
+            self.turn_done.emit(TurnDone("", text, found, run.detail, run.place, images, objects))
 
     def end(self) -> None:
         """Say so, if the run ended in the middle of an answer."""
-        if not self._open:
+        number, self.growing = self.growing, None
+        if number is None:
             return
-        self._open = False
-        last = len(self.conversation.turns) - 1
-        self.conversation.settle(in_progress(self.conversation.turns[last].text), note=STOPPED)
-        self.settled.emit(last)
+        text = in_progress(self.conversation.turns[number].text)
+        self.conversation.settle(text, at=number, note=STOPPED)
+        self.settled.emit(number)
 
     def set_aside(self, turns: Iterable[int]) -> None:
         """Grey turns that another question takes the place of."""
         for at in self.conversation.set_aside(turns):
             self.settled.emit(at)
 
-    def note(self, number: int, note: str) -> None:
-        """Add a line to a turn."""
-        turn = self.conversation.turns[number]
-        noted = "\n".join(filter(None, (turn.note, note)))
-        self.conversation.turns[number] = replace(turn, note=noted)
-        self.settled.emit(number)
-
     def _say(
         self, run: ActiveRun, speaker: str, text: str = "", labels: Sequence[int] = (), **more: Any
-    ) -> None:
+    ) -> int:
+        """Begin a turn; return its number."""
         self.conversation.say(speaker, text, labels, **more)
         last = len(self.conversation.turns) - 1
         self.conversation.homes[last] = Home(_images(run))
         self.said.emit(last)
+        return last
 
 
 def _speaker(run: ActiveRun) -> str:

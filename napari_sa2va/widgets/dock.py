@@ -82,6 +82,7 @@ class Sa2VAWidget(QWidget):
         self._runner = runner or shared_runner()
         self._runner.cache_bytes = int(setting("cache", "megabytes", "2048")) * 10**6
         self._state = DockState.load()
+        self._images_asked: tuple[Any, ...] = ()
         self._results = results_of(self._viewer)
         folder = setting("results", "folder", "")
         self._results.folder = Path(folder).expanduser() if folder else None
@@ -262,6 +263,10 @@ class Sa2VAWidget(QWidget):
         self.ask.set_busy(busy)
         self.model.refresh(loading=busy)
         self._show_cost()
+        if busy:
+            self._images_asked = self.source.images
+        elif self._images_asked != self.source.images:  # others were chosen meanwhile
+            self._on_source()
 
     def _on_model_ready(self, ready: ModelReady) -> None:
         self.model.show_ready(ready, self.model.choice)

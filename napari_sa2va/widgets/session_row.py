@@ -124,7 +124,8 @@ class SessionRow(QWidget):
         if not self._open:
             return
         self._open = False
-        self._said.tell(self._recorder)
+        for recorder in (self._recorder, *self.sessions.recorders):
+            self._said.tell(recorder)
         self.sessions.changed.disconnect(self._show)
         self.sessions.told.disconnect(self._on_told)
         self.sessions.recalled.disconnect(self._recall)
@@ -165,15 +166,19 @@ class SessionRow(QWidget):
         """Keep a question that was answered, whether or not anything was found."""
         if not self._open:
             return
-        if self._recorder is None:
+        looked_at = {layer.unique_id for layer in self._images()}
+        still = not done.images or bool(looked_at & {layer.unique_id for layer in done.images})
+        recorder = self._recorder if still else None
+        if recorder is None:
             place = done.place
-            self._take(
-                self.sessions.unlabelled(
-                    place.placement if isinstance(place, PlaneSnapshot) else place.first
-                )
-            )
-        if self._recorder is not None:
-            self._recorder.write(asked(done.question, done.answer, done.labels, done.detail))
+            placement = place.placement if isinstance(place, PlaneSnapshot) else place.first
+            own = None if still else self.sessions.of(done.objects)
+            recorder = own or self.sessions.unlabelled(placement, done.images)
+            if still:
+                self._take(recorder)
+        if recorder is not None:
+            self._said.tell(recorder)
+            recorder.write(asked(done.question, done.answer, done.labels, done.detail))
 
     def offer_crashed(self) -> None:
         """Offer to restore the newest session whose process was killed, if there is one."""

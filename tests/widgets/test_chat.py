@@ -11,8 +11,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
 from napari_sa2va.annotation.ready_questions import BLANK, write_questions
-from napari_sa2va.annotation.session import load
+from napari_sa2va.annotation.session import load, read_entries
 from napari_sa2va.engine import CAPTION_QUESTION, ChatRequest, Exchange, TextChunk
+from napari_sa2va.errors import InvalidInput
 
 # napari asks scikit-image not to warn of this, in a way that another thread can undo meanwhile.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
@@ -120,11 +121,12 @@ def test_a_caption_becomes_chips_and_objects(dock: Any, run: Any, runner: Any, q
     assert not layer.visible
 
     labels.selected_label = 1
+    shown_chips: list[tuple[int, int]] = []
+    view.show_chip = lambda *chip: shown_chips.append(chip)
     view.chip_clicked.emit(1, 1)
     assert labels.selected_label == 2 and viewer.layers.selection.active is labels
     assert [look.current for look in looks(dock, 1)] == [False, True]
-    shown_chips: list[tuple[int, int]] = []
-    view.show_chip = lambda *chip: shown_chips.append(chip)
+    assert shown_chips == [], "the text stays where it was clicked"
     dock.objects.table.choose(1)
     assert shown_chips == [(1, 0)], "an object that is chosen in the table is found in the text"
 
@@ -175,14 +177,30 @@ def test_questions_go_on_from_one_another_and_can_be_edited(
         "What colour are they?",
     ]
 
-    # An answer that was stopped is no part of what follows.
+    # Where the model cannot be loaded, nothing is set aside, and no conversation begun.
+    runner.error = InvalidInput("There is no such model.")
+    view.edit_wanted.emit(4)
+    run("Never asked?")
+    runner.error = None
+    assert not any(turn.aside for turn in turns[4:]) and len(turns) == 8
+
+    # An answer that was stopped is no part of what follows. Meanwhile another image is looked at,
+    # and a session is opened: neither writes it twice, or into another turn.
     runner.paused_at = lambda event: isinstance(event, TextChunk)
     run("Stop?", wait=False)
     qtbot.waitUntil(runner.reached.is_set, timeout=30_000)
+    qtbot.waitUntil(lambda: turns[9].text == "They ")
+    order = view.numbers
+    view.show_turns(())
+    dock.chat._show_turns(order)
+    view._grow()
+    assert view.toPlainText().endswith("demo  They")
+    dock.controller.conversation.say("demo", "Of a session.")
     dock.controller.cancel()
     qtbot.waitUntil(lambda: not dock.controller.busy)
     runner.paused_at = None
-    assert "Stopped before" in turns[-1].note
+    assert "Stopped before" in turns[9].note and turns[10].text == "Of a session."
+    turns.pop()
     runner.complete = False
     run("Cut?")
     assert len(runner.requests[-1].before) == 3
@@ -212,6 +230,21 @@ def test_questions_go_on_from_one_another_and_can_be_edited(
     assert runner.requests[-1].before == ()
     look_at(dock, "disks")
     assert view.numbers == said
+
+    # Its answer goes into its own session, whatever is looked at by then.
+    runner.reached.clear()
+    runner.go_on.clear()
+    runner.paused_at = lambda event: isinstance(event, TextChunk)
+    run("Late?", wait=False)
+    qtbot.waitUntil(runner.reached.is_set, timeout=30_000)
+    look_at(dock, "other")
+    runner.paused_at = None
+    runner.go_on.set()
+    qtbot.waitUntil(lambda: not dock.controller.busy, timeout=30_000)
+    asked = [entry.text for entry in read_entries(dock.session.path) if entry.kind == "asked"]
+    assert asked == ["What is this?"]
+    look_at(dock, "disks")
+    said = view.numbers
     dock.session.close_session()
     kept = [load(path).turns for path in (tmp_path / "data" / "sessions").glob("disks*.sa2va")]
     assert kept and tuple(turns[at] for at in said) in kept, "all of it is in the image's session"
