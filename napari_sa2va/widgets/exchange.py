@@ -248,15 +248,17 @@ class Exchange(QWidget):
     def _import(self, read: Callable[[], Annotations], name: str) -> None:
         if not self._ready():
             return
+        images = tuple(self._images())  # as they were chosen when it was asked for
         self.progress.begin(f"Reading {name}")
         self.task.start(
             lambda tell, stopped: imported(read(), tell, stopped),
-            lambda found: self._on_read(name, found),
+            lambda found: self._on_read(name, found, images),
             self._on_failed,
         )
 
-    def _on_read(self, name: str, found: Imported) -> None:
-        _, notes = add_imported(self._viewer, found, self._images())
+    def _on_read(self, name: str, found: Imported, images: Sequence[Image]) -> None:
+        there = [image for image in images if image in self._viewer.layers]
+        _, notes = add_imported(self._viewer, found, there)
         count = len(found.rows)
         many = f"{count:,} objects" if count > 1 else "1 object"
         self._tell(" ".join([f"Imported: {many} from {name}.", *notes]))
