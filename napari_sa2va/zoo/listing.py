@@ -91,6 +91,11 @@ def ask(
             patience.after(error)
             continue
         patience.progressed()
+        if revision is not None and _COMMIT.fullmatch(revision) and info.sha != revision:
+            raise DamagedDownload(
+                f"{hub_id} was asked for at the commit {revision}, and another one was offered. If "
+                "you use a mirror (HF_ENDPOINT), try without it."
+            )
         return _read(hub_id, patterns, info)
 
 

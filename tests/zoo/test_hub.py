@@ -17,6 +17,7 @@ from napari_sa2va.zoo import before_download, library
 from napari_sa2va.zoo.cache import Repository, cache_folder
 from napari_sa2va.zoo.download_errors import (
     CacheNotWritable,
+    DamagedDownload,
     NoConnection,
     NoRoom,
     NotACheckpoint,
@@ -107,6 +108,16 @@ def test_a_commit_is_kept_until_another_is_asked_for(hub: Hub) -> None:
     assert not (old / "tokenizer.json").exists()
     with pytest.raises(NotOnHub, match="no such revision"):
         fetch_files(ID, revision="v9", endpoint=hub.address)
+
+
+def test_a_mirror_that_offers_another_commit_than_the_pinned_one(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = hub.info() | {"sha": "e" * 40}
+    monkeypatch.setattr(hub, "info", lambda: other)
+    with pytest.raises(DamagedDownload, match="another one was offered"):
+        fetch_files(ID, revision=COMMIT, endpoint=hub.address)
+    assert not any("/resolve/" in path for path in hub.requests)
 
 
 def test_cancelling_keeps_what_has_arrived(sharded: Hub) -> None:
