@@ -106,7 +106,14 @@ class Shards:
                 and not any(sign in file for sign in "/\\:")
                 for file in files
             )
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            AttributeError,
+            TypeError,
+            RecursionError,
+        ) as error:
             raise CheckpointError(f"{path} is damaged ({error!r}). {AGAIN}") from error
         if not good or not files:
             raise CheckpointError(f"{path} is damaged: it names no safetensors files. {AGAIN}")

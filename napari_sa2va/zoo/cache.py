@@ -186,7 +186,7 @@ def _weight_files(folder: Path) -> set[str]:
     try:
         listed = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
         return {str(name) for name in listed.values()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {SINGLE}
 
 

@@ -171,6 +171,15 @@ def test_a_config_without_sizes(tmp_path: Path) -> None:
         estimate(folder, "float32")
 
 
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors.index.json"])
+def test_json_that_is_too_deep(tiny_checkpoint: Path, file: str) -> None:
+    (tiny_checkpoint / file).write_text('{"a":' * 100_000, encoding="utf-8")
+    if file != "config.json":
+        (tiny_checkpoint / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"cannot be read|is damaged"):
+        estimate(tiny_checkpoint, "float32")
+
+
 def test_a_dtype_that_cannot_be_had(tiny_checkpoint: Path) -> None:
     with pytest.raises(InvalidInput, match="no dtype 'int2'"):
         check_fits(tiny_checkpoint, "cpu", "int2")
