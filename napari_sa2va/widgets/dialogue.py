@@ -166,9 +166,10 @@ def _listed(before: str, labels: Sequence[int], after: str) -> tuple[str, tuple[
 
 
 def _phrases_in_plane(run: ActiveRun, objects: LabelObjects | None) -> list[str] | None:
-    """Return the phrases of the objects of the plane that was looked at."""
+    """Return the phrases of the objects of the plane that was looked at, but for rejected ones."""
     if objects is None:
         return None
     index = run.placement.index
-    entries = ((row, objects.entry(row.label)) for row in objects.rows())
+    rows = [row for row in objects.rows() if row.status != "rejected"]
+    entries = ((row, objects.entry(row.label)) for row in rows)
     return [row.phrase for row, entry in entries if entry is not None and entry.is_in(index)]

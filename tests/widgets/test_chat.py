@@ -210,6 +210,11 @@ def test_questions_go_on_from_one_another_and_can_be_edited(
     run("Fresh?")
     assert runner.requests[-1].before == ()
     assert "New conversation" in view.toPlainText()
+    with dock.objects.objects.step("status", "Reject") as step:
+        step.change(1, status="rejected")
+    runner.answer = "Two."
+    run("How many red disks are there?")
+    assert "Said: 2. Objects in this plane: none yet" in turns[-1].note, "rejected is not counted"
 
     bar.copy.click()
     copied = QGuiApplication.clipboard().text()
