@@ -192,7 +192,21 @@ def _changed() -> Iterator[Library]:
             held.enter_context(WeakFileLock(lock, timeout=_LOCK_SECONDS))
         library = load()
         yield library
+        _keep_damaged(path)
         _save(library)
+
+
+def _keep_damaged(path: Path) -> None:
+    """Put a file that is no JSON aside: somebody may want to mend what it held."""
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        aside = path.with_name(f"{path.name}.damaged")
+        with suppress(OSError):
+            os.replace(path, aside)
+            _LOG.warning("%s is damaged and was kept as %s; a new list is begun.", path, aside)
+    except OSError:
+        return
 
 
 def _save(library: Library) -> None:

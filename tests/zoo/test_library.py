@@ -63,6 +63,14 @@ def test_a_damaged_list_is_an_empty_one(text: str) -> None:
     assert library.load() == library.Library()
 
 
+def test_a_damaged_list_is_put_aside_before_a_new_one_is_written() -> None:
+    path = library.library_path()
+    path.write_text('{"added": [', encoding="utf-8")
+    library.remember("ours", "lab/model", folder=False)
+    assert list(library.load().added) == ["ours"]
+    assert path.with_name("models.json.damaged").read_text(encoding="utf-8") == '{"added": ['
+
+
 def test_a_list_that_cannot_be_written_is_no_matter_after_a_download(tmp_path: Path) -> None:
     library.library_path().mkdir()
     library.note_fetched("lab/cells", library.Fetched(COMMIT, "main", (), "", ""))
