@@ -107,11 +107,11 @@ def test_a_worker_left_running_fails_its_test(tmp_path: Path) -> None:
 @linux_only
 @needs_xvfb
 def test_two_processes_have_a_screen_each_and_let_a_test_be_alone(tmp_path: Path) -> None:
-    printed = run(tmp_path, SHARED, "-p", "xdist", "-n", "2", DISPLAY=":0")
+    printed = run(tmp_path, SHARED, "-p", "xdist", "-n", "2", DISPLAY=":7777")
     assert "8 passed" in printed
     said = [line.split()[1:] for line in printed.splitlines() if line.startswith("SAID")]
     assert len({(worker, screen) for _, worker, screen, *_ in said}) == 2
-    screens = {screen for _, _, screen, *_ in said} - {":0"}
+    screens = {screen for _, _, screen, *_ in said} - {":7777"}
     assert len(screens) == 2
     sockets = [Path(f"/tmp/.X11-unix/X{screen[1:]}") for screen in screens]
     end = time.monotonic() + 30

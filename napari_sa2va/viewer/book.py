@@ -141,6 +141,17 @@ class Book:
             label for label, e in self.entries.items() if e.record.locked and e.present
         )
 
+    def locked_before(self, covered: Collection[int]) -> frozenset[int]:
+        """Return the locked labels, with those locked whose pixels a stroke has just covered."""
+        here = (label for label in covered if label in self.entries)
+        return self.locked | {label for label in here if self.entries[label].record.locked}
+
+    def spare(self, labels: Iterable[int]) -> None:
+        """Take objects for not gone: their pixels come back at once."""
+        for label in labels:
+            entry = self.entries[label]
+            entry.undone = entry.lost = False
+
     def tally(self, plane: PlaneIndex, gained: dict[int, int]) -> None:
         """Note how many pixels labels gained or lost in a plane, without reading it."""
         for label, count in gained.items():

@@ -86,6 +86,7 @@ class LabelObjects(TimeLine):
         self._shape = tuple(labels.data.shape)
         self._pending: list[Edit] = []
         self._restored: list[tuple[Any, Any]] = []
+        self._mended: list[Edit] = []
         self._history = HistoryWatch(labels)
         self._view_known = False
         self._view: PlaneIndex | None = None
@@ -288,15 +289,20 @@ class LabelObjects(TimeLine):
     def _on_paint(self, event: Any) -> None:
         """Follow an edit: what was undone before it cannot come back."""
         self._history.look()
-        self._book.forget_undone(steps_of(self.labels))
+        # What this edit covers was not undone, though whoever looked in the middle of it missed it.
+        self._book.forget_undone([*steps_of(self.labels), event.value])
         if self._quiet:  # our own edit
             return
         edits = [Edit.of(atom) for atom in event.value]
         # The event of a stroke comes when it is done, that of a fill before its pixels are there.
         there = all(edit.is_in(self.labels.data) for edit in edits)
-        hit = self._book.locked & {x for edit in edits for x in (*edit.labels, *edit.before)}
+        # Whoever looked at the layer during the stroke found no pixel of what it covers.
+        locked = self._book.locked_before({x for edit in edits for x in edit.before})
+        hit = locked & {x for edit in edits for x in (*edit.labels, *edit.before)}
         if hit:
-            self._keep_locked(event.value, hit)
+            self._mended += edits
+            self._book.spare(hit)
+            self._keep_locked(event.value, hit, locked)
             edits = [Edit.of(atom) for atom in event.value]
         painted = {label for edit in edits for label in edit.labels}
         # The number of an object that was deleted long ago: a stroke is not that object.
@@ -307,9 +313,9 @@ class LabelObjects(TimeLine):
         if there:
             self._on_update()
 
-    def _keep_locked(self, step: list[Any], hit: frozenset[int]) -> None:
+    def _keep_locked(self, step: list[Any], hit: frozenset[int], locked: frozenset[int]) -> None:
         """Leave locked objects out of a stroke; its pixels may still come."""
-        self._restored += mend_step(step, self._book.locked, self.labels.data.shape)
+        self._restored += mend_step(step, locked, self.labels.data.shape)
         if not step:
             forget_step(self.labels, step)
         named, many = ", ".join(map(str, sorted(hit))), len(hit) > 1
@@ -328,6 +334,9 @@ class LabelObjects(TimeLine):
                 self.labels.data[index] = values
             with self.quiet():
                 self.labels.refresh(extent=False, thumbnail=False, highlight=False)
+            mended, self._mended = self._mended, []
+            self._book.count(self._book.touched(mended))
+            self._measure()
         if self._pending:
             edits, self._pending = self._pending, []
             self._book.count(self._book.touched(edits))
@@ -391,7 +400,7 @@ class LabelObjects(TimeLine):
         self._array = self.labels.data
         forget_all(self.labels)
         self._history = HistoryWatch(self.labels)
-        self._pending, self._restored = [], []
+        self._pending, self._restored, self._mended = [], [], []
         self.replaced.emit()
         self._highest_painted = highest_label(self.labels)
         self._book.count(self._book.planes())

@@ -174,6 +174,21 @@ def test_locked_objects_refuse_and_keep_their_pixels(flat: LabelObjects, act: An
     assert (flat.labels.data != before).any()
 
 
+def test_a_look_in_the_middle_of_a_stroke_unlocks_nothing(flat: LabelObjects) -> None:
+    actions.set_locked(flat, [4], True)
+    labels = flat.labels
+    before = labels.data == 4
+    labels._begin_stroke()
+    labels.brush_size = 3 * max(labels.data.shape)
+    labels.paint((0, 0), 9)
+    labels.refresh()  # whoever looks now finds no pixel of object 4
+    labels._commit_stroke()
+    assert_array_equal(labels.data == 4, before)
+    assert 4 in {row.label for row in flat.rows()}
+    labels.undo()
+    assert_array_equal(labels.data == 4, before)
+
+
 def test_what_cannot_be_done_is_said(flat: LabelObjects) -> None:
     with pytest.raises(InvalidInput, match="two objects or more"):
         actions.merge(flat, [1, 1])
