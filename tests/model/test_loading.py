@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells anonymous memory")
 
-# Two matrices of 77 MB in float32, 38 MB in the file: a second copy of one in float32 would be seen.
+# Two matrices of 77 MB in float32, 38 MB in the file: a second copy of one would be seen.
 WORDS = 300_000
 SLACK = 30e6
 
