@@ -14,8 +14,12 @@ from safetensors.torch import save_file
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells anonymous memory")
 
-# Two matrices of 77 MB in float32, 38 MB in the file: a second copy of one would be seen.
-WORDS = 300_000
+# Two matrices of 77 MB in float32, 38 MB in the file.
+WORDS, WIDTH = 300_000, 64
+IN_FILE = 2 * WORDS * WIDTH
+# `filling._CHECKED` values in float32, while a tensor is looked at.
+CHECKED = 4 << 22
+# What glibc keeps differs by as much from run to run.
 SLACK = 30e6
 
 
@@ -42,7 +46,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
 def test_weights_are_in_memory_once(measured: dict[str, int]) -> None:
     weights = measured["weights"]
     assert weights > 150e6
-    assert 0.8 * weights < measured["whole"] < 1.15 * weights + SLACK
+    # A second copy of one matrix in float32 (77 MB) would be over this.
+    once = weights + IN_FILE + CHECKED
+    assert 0.8 * weights < measured["whole"] < once + SLACK
 
 
 def test_cancelling_leaves_nothing(measured: dict[str, int]) -> None:
