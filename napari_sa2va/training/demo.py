@@ -114,7 +114,7 @@ def _stage(options: argparse.Namespace) -> None:
         LossWeights().changed(options.loss),
     )
     if earlier is not None:
-        run.take_heads(earlier / "state.pt")
+        run.take_up(earlier / "state.pt")
     if not options.export_only:
         run.train()
     run.export(options.export or folder / "checkpoint")

@@ -97,14 +97,22 @@ class StageRun:
             self.options.save_minutes,
         )
 
-    def take_heads(self, state: Path) -> None:
-        """Start with the throw-away heads of an earlier stage (its ``state.pt``), where it has any.
+    def take_up(self, state: Path) -> None:
+        """Go on from an earlier stage's ``state.pt``, where there is one.
 
-        Nothing happens when this stage is resumed.
+        Its throw-away heads and, where the network has not grown since, its weights before they
+        were rounded and what its optimiser knows of the gradients: without those, the first steps
+        pull apart what is trained. Nothing happens when this stage is resumed.
         """
-        if self.loop.step == 0 and state.is_file():
-            heads = torch.load(state, map_location=self.device, weights_only=True)["heads"]
-            self.heads.load_state_dict(heads)
+        if self.loop.step or not state.is_file():
+            return
+        earlier = torch.load(state, map_location=self.device, weights_only=True)
+        self.heads.load_state_dict(earlier["heads"])
+        weights = self.network.state_dict()
+        if all(weights[name].shape == value.shape for name, value in earlier["network"].items()):
+            self.network.load_state_dict(earlier["network"])
+            groups = self.loop.optimizer.state_dict()["param_groups"]
+            self.loop.optimizer.load_state_dict({**earlier["optimizer"], "param_groups": groups})
 
     def train(self) -> None:
         """Train until the stage's time is spent; an interruption saves first."""

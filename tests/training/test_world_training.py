@@ -257,3 +257,22 @@ def test_the_command_trains_saves_and_goes_on(
     then = ["--stage", "talk", "--start", str(tmp_path / "look"), "--folder", str(tmp_path / "t")]
     main([*then, "--hours", "1", "--export-only", "--device", "cpu", "--threads", "1"])
     assert (tmp_path / "t" / "checkpoint" / "model.safetensors").is_file()
+
+    talk = stage_run.StageRun(
+        start_from(tmp_path / "look" / "checkpoint"),
+        STAGES["talk"],
+        stage_run.Options(1.0),
+        tmp_path / "again",
+        torch.device("cpu"),
+    )
+    talk.take_up(tmp_path / "look" / "state.pt")
+    last = torch.load(tmp_path / "look" / "state.pt", weights_only=True)
+    for name, value in talk.network.state_dict().items():
+        assert torch.equal(value, last["network"][name]), name
+    known = talk.loop.optimizer.state_dict()["state"]
+    assert known.keys() == last["optimizer"]["state"].keys()
+    assert all(
+        torch.equal(known[i]["exp_avg"], m["exp_avg"])
+        for i, m in last["optimizer"]["state"].items()
+    )
+    assert talk.loop.step == 0
