@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from napari_sa2va.zoo.machine import Device
     from napari_sa2va.zoo.meter import DownloadState
@@ -39,13 +40,30 @@ def get(name: str, told: Any, stop: threading.Event) -> None:
     """
     from napari_sa2va.zoo.manager import get_model
 
+    get_model(name, _teller(told, stop), stop.is_set)
+
+
+def repair(name: str, told: Any, stop: threading.Event) -> tuple[str, ...]:
+    """Check a model's files, and fetch those anew that are not right; return their names.
+
+    Parameters
+    ----------
+    name, told, stop
+        As in `get`.
+    """
+    from napari_sa2va.zoo.manager import repair_model
+
+    return repair_model(name, _teller(told, stop), stop.is_set)
+
+
+def _teller(told: Any, stop: threading.Event) -> Callable[[DownloadState], None]:
     def tell(state: DownloadState) -> None:
         try:
             told.emit(state)
         except RuntimeError:  # the window is gone, and with it who wanted this
             stop.set()
 
-    get_model(name, tell, stop.is_set)
+    return tell
 
 
 def remove(name: str) -> str:

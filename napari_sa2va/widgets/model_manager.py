@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import Signal
@@ -23,8 +22,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sa2va.errors import Cancelled
-from napari_sa2va.widgets.model_jobs import add, get, look, remove
-from napari_sa2va.widgets.model_table import ModelTable, details
+from napari_sa2va.widgets.model_jobs import add, get, look, remove, repair
+from napari_sa2va.widgets.model_table import ModelTable
+from napari_sa2va.widgets.model_texts import (
+    details_html,
+    device_text,
+    progress_text,
+    repaired_text,
+)
 from napari_sa2va.zoo.fit import gib
 
 if TYPE_CHECKING:
@@ -63,6 +68,7 @@ class ModelManager(QDialog):
         self.table = ModelTable()
         self.details = QLabel()
         self.details.setWordWrap(True)
+        self.details.setOpenExternalLinks(True)
         self.about = QLabel("Looking at this machine …")
         self.about.setWordWrap(True)
         self.state = QLabel()
@@ -72,6 +78,11 @@ class ModelManager(QDialog):
         self.bar.hide()
         self.use = _button("Use", "Choose this model in the dock")
         self.fetch = _button("Download", "Fetch this model, or go on where a download stopped")
+        self.repair = _button(
+            "Repair",
+            "Check every file of this model, and download again those that are damaged or missing. "
+            "The version stays the same.",
+        )
         self.cancel = _button("Cancel", "Stop the download; what has arrived is kept")
         self.remove = _button("Remove…", "Delete what was downloaded, or take it off this list")
         self.add_folder = _button("Add folder…", "Give a checkpoint's folder a name")
@@ -83,7 +94,7 @@ class ModelManager(QDialog):
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
-        for button in (self.use, self.fetch, self.cancel, self.remove):
+        for button in (self.use, self.fetch, self.repair, self.cancel, self.remove):
             buttons.addWidget(button)
         buttons.addStretch(1)
         buttons.addWidget(self.add_folder)
@@ -102,6 +113,7 @@ class ModelManager(QDialog):
         self.table.cellDoubleClicked.connect(lambda *_: self._use())
         self.use.clicked.connect(self._use)
         self.fetch.clicked.connect(self._fetch)
+        self.repair.clicked.connect(self._repair)
         self.cancel.clicked.connect(self._cancel)
         self.remove.clicked.connect(self._remove)
         self.add_folder.clicked.connect(self._add_folder)
@@ -123,11 +135,8 @@ class ModelManager(QDialog):
         )
 
     def _on_looked(self, found: tuple[tuple[Model, ...], Device]) -> None:
-        models, device = found
-        self.table.show_models(models)
-        memory = f", {gib(device.free)} of {gib(device.total)} free" if device.total else ""
-        dtype = next((model.dtype for model in models if model.dtype), "")
-        self.about.setText(f"Memory on {device.name} ({device.description}{memory}), in {dtype}.")
+        self.table.show_models(found[0])
+        self.about.setText(device_text(*found))
         self._show_buttons()
         self._fetch_wanted()
 
@@ -145,6 +154,10 @@ class ModelManager(QDialog):
             and bool(model.hub_id)
             and not model.here
         )
+        # Also of what cannot be read, and of what lost a file and so is not here as a whole.
+        self.repair.setEnabled(
+            model is not None and still and not busy and bool(model.hub_id) and model.on_disk > 0
+        )
         self.cancel.setEnabled(busy)
         self.add_folder.setEnabled(still)
         self.add_hub.setEnabled(still)
@@ -154,8 +167,7 @@ class ModelManager(QDialog):
             and model.name != self._fetching
             and (model.added or (bool(model.hub_id) and model.on_disk > 0))
         )
-        about = "" if model is None else details(model).replace("\n", " · ")
-        self.details.setText(f"<b>{escape(model.name)}</b> · {escape(about)}" if model else "")
+        self.details.setText("" if model is None else details_html(model))
 
     def _use(self) -> None:
         model = self.table.current
@@ -178,6 +190,13 @@ class ModelManager(QDialog):
                 self._fetch()
 
     def _fetch(self) -> None:
+        self._begin(get, self._on_fetched, "downloaded")
+
+    def _repair(self) -> None:
+        self._begin(repair, self._on_repaired, "repaired")
+
+    def _begin(self, job: Callable[..., Any], done: Callable[[Any], None], participle: str) -> None:
+        """Download, or check and download, what is selected; `participle` is for when it fails."""
         model = self.table.current
         if model is None or self._fetching:
             return
@@ -188,11 +207,14 @@ class ModelManager(QDialog):
         self.state.setText(f"{model.name}: asking the Hub")
         self._show_buttons()
         create_worker(
-            get,
+            job,
             model.name,
             self._told,
             self._stop,
-            _connect={"returned": self._on_fetched, "errored": self._on_not_fetched},
+            _connect={
+                "returned": done,
+                "errored": lambda error: self._on_not_fetched(error, participle),
+            },
         )
 
     def _cancel(self) -> None:
@@ -203,24 +225,19 @@ class ModelManager(QDialog):
         if self._stop.is_set() or not self._fetching:
             return
         self.bar.setValue(int(_STEPS * state.fraction))
-        current = next((file for file in state.files if file.name == state.current), None)
-        parts = [f"{gib(state.done)} of {gib(state.size)}"]
-        if state.note:
-            parts.append(state.note)
-        elif current is not None:
-            parts.append(f"{current.name}: {gib(current.done)} of {gib(current.size)}")
-        if state.speed:
-            parts.append(f"{state.speed / 1e6:.1f} MB/s")
-        self.state.setText(f"{self._fetching}: {' · '.join(parts)}")
+        self.state.setText(f"{self._fetching}: {progress_text(state)}")
 
     def _on_fetched(self, _place: object) -> None:
         self._end_fetching("is here, and every file was checked.")
 
-    def _on_not_fetched(self, error: Exception) -> None:
+    def _on_repaired(self, brought: tuple[str, ...]) -> None:
+        self._end_fetching(repaired_text(brought))
+
+    def _on_not_fetched(self, error: Exception, participle: str) -> None:
         if isinstance(error, Cancelled):
             self._end_fetching("stopped. What has arrived is kept.")
         else:
-            self._end_fetching(f"not downloaded. {error}")
+            self._end_fetching(f"not {participle}. {error}")
 
     def _end_fetching(self, how: str) -> None:
         name, self._fetching = self._fetching, ""

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from napari_sa2va.zoo.fit import gib
-from napari_sa2va.zoo.sam2 import SAM2_NAME
+from napari_sa2va.widgets.model_texts import cells, tip
 
 if TYPE_CHECKING:
     from napari_sa2va.zoo.shelf import Model
 
 _HEAD: Final = ("Model", "Here", "Size", "Memory", "Fits", "Licence of the weights")
+# Numbers stand below each other.
+_RIGHT: Final = ("Size", "Memory")
+_LEFT_ALIGNED: Final = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT_ALIGNED: Final = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _ROW_PIXELS: Final = 24
+# napari's themes leave no room between columns.
+_STYLE: Final = "QTableView::item { padding: 0 8px; } QHeaderView::section { padding: 3px 8px; }"
 # Of models that cannot be run here; readable in napari's dark and light themes.
 _DIM: Final = QColor("#8a8f98")
 
@@ -25,7 +31,11 @@ class ModelTable(QTableWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, len(_HEAD), parent)
         self.models: tuple[Model, ...] = ()
-        self.setHorizontalHeaderLabels(_HEAD)
+        self.setStyleSheet(_STYLE)
+        for column, title in enumerate(_HEAD):
+            heading = QTableWidgetItem(title)
+            heading.setTextAlignment(_alignment(title))
+            self.setHorizontalHeaderItem(column, heading)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -53,6 +63,7 @@ class ModelTable(QTableWidget):
             for column, text in enumerate(cells(model)):
                 item = QTableWidgetItem(text)
                 item.setToolTip(tip(model))
+                item.setTextAlignment(_alignment(_HEAD[column]))
                 if model.problem is not None or model.fits is False:
                     item.setForeground(_DIM)
                 self.setItem(row, column, item)
@@ -64,56 +75,5 @@ class ModelTable(QTableWidget):
         self.setCurrentCell(names.index(name) if name in names else 0, 0)
 
 
-def cells(model: Model) -> tuple[str, ...]:
-    """Return what the columns say of a model."""
-    here = "yes" if model.here else "no"
-    if not model.here and model.on_disk > 0:
-        here = f"{gib(model.on_disk)} of it"
-    size = model.on_disk if model.here else model.download
-    about = "" if model.here else "about "
-    return (
-        f"{model.name}{_remark(model)}",
-        here,
-        f"{about}{gib(size)}" if size else "",
-        gib(model.need.total) if model.need is not None else "",
-        fits(model),
-        model.license,
-    )
-
-
-def _remark(model: Model) -> str:
-    if model.name == SAM2_NAME:
-        return "  for consistent tracking"
-    return "  ★ recommended" if model.recommended else ""
-
-
-def fits(model: Model) -> str:
-    """Say whether a model fits into the memory of the device."""
-    if model.problem is not None:
-        return "cannot be run"
-    if model.fits_now:
-        return "yes"
-    if model.fits:
-        return "not now"
-    return "" if model.fits is None else "no"
-
-
-def tip(model: Model) -> str:
-    """Return what a row's tooltip says."""
-    lines = [details(model), f"In {model.folder}" if model.folder else ""]
-    return "\n".join(line for line in lines if line)
-
-
-def details(model: Model) -> str:
-    """Say what a model is for, and what is wrong with it; a line for each."""
-    lines = [
-        model.hub_id or "",
-        f"For: {', '.join(model.can)}" if model.can else "",
-    ]
-    if model.revision:
-        lines.append(f"Version {model.revision[:12]}")
-    if model.problem:
-        lines.append(model.problem)
-    if model.fits and not model.fits_now:
-        lines.append("It fits with other programs closed.")
-    return "\n".join(line for line in lines if line)
+def _alignment(title: str) -> Qt.AlignmentFlag:
+    return _RIGHT_ALIGNED if title in _RIGHT else _LEFT_ALIGNED

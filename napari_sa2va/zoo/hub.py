@@ -117,6 +117,7 @@ def fetch_files(
     report: Report | None = None,
     cancelled: Callable[[], bool] | None = None,
     endpoint: str | None = None,
+    brought: Callable[[str], object] | None = None,
 ) -> Path:
     """Bring a repository's data files into the cache, each checked against its checksum.
 
@@ -135,6 +136,8 @@ def fetch_files(
         Told how far it is.
     cancelled, endpoint
         As in `fetch`.
+    brought : callable, optional
+        Told the name of each file that was missing or damaged, once it is here and right.
 
     Returns
     -------
@@ -172,7 +175,9 @@ def fetch_files(
     for file in files:
         meter.start(file.name)
         with _locked(repository, file, patience, meter):
-            blob = _bring(repository, file, listing, patience, meter, endpoint)
+            blob, anew = _bring(repository, file, listing, patience, meter, endpoint)
+        if anew and brought is not None:
+            brought(file.name)
         if file.name == CONFIG and wanted.checkpoint:
             check_config(blob, hub_id)
     folder = repository.publish(files, listing.commit, branch)
@@ -205,13 +210,13 @@ def _bring(
     patience: Patience,
     meter: Meter,
     endpoint: str | None,
-) -> Path:
-    """Have a file in the cache, checked."""
+) -> tuple[Path, bool]:
+    """Have a file in the cache, checked; return whether it had to be fetched, too."""
     held = repository.held(file, listing.commit)
     if held is not None:
         if matches(held, file, patience, meter.checked):
             meter.arrived(file.size)  # another program may have brought it meanwhile
-            return held
+            return held, False
         remove(held)
         meter.arrived(0)
     url = hf_hub_url(listing.hub_id, file.name, revision=listing.commit, endpoint=endpoint)
@@ -221,7 +226,7 @@ def _bring(
         partial.replace(blob)
     except OSError as error:
         raise not_written(listing.hub_id, blob.parent, error) from error
-    return blob
+    return blob, True
 
 
 @contextmanager

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from huggingface_hub import constants
 
 from napari_sa2va.errors import CheckpointError, InvalidInput
 from napari_sa2va.zoo import library
+from napari_sa2va.zoo.before_download import CHECKPOINT
 from napari_sa2va.zoo.cache import Repository
 from napari_sa2va.zoo.catalogue import DEMO, check_supported, find
 from napari_sa2va.zoo.fit import estimate
 from napari_sa2va.zoo.hub import fetch_files, local_copy
 from napari_sa2va.zoo.resolve import HUB_ID, folder_named, resolve
-from napari_sa2va.zoo.sam2 import SAM2_HUB_ID, SAM2_NAME, is_sam2, sam2_file
+from napari_sa2va.zoo.sam2 import SAM2_HUB_ID, SAM2_NAME, WANTED, is_sam2, sam2_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +91,60 @@ def get_model(
     return fetch_files(
         hub_id, revision=revision, report=report, cancelled=cancelled, endpoint=endpoint
     )
+
+
+def repair_model(
+    name: str,
+    report: Report | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    *,
+    endpoint: str | None = None,
+) -> tuple[str, ...]:
+    """Check all files of a model against the Hub's checksums, and fetch anew what is not right.
+
+    The version stays the one that is here, so that results do not change.
+
+    Parameters
+    ----------
+    name, report, cancelled, endpoint
+        As in `get_model`.
+
+    Returns
+    -------
+    tuple of str
+        Names of the files that were damaged or missing, and are right now.
+
+    Raises
+    ------
+    InvalidInput
+        If no Hub has the files: of the demo, and of a folder of the user's.
+    CheckpointError
+        If they cannot be had; a `DownloadError` says why.
+    Cancelled
+    """
+    hub_id = SAM2_HUB_ID if is_sam2(name) else hub_id_of(name)
+    if hub_id is None:
+        raise InvalidInput(
+            "The demo checkpoint is part of the package: install napari-sa2va again to repair it."
+            if name.strip().casefold() == DEMO
+            else f"{name} is a folder of your own. Copy it here again from where it came from."
+        )
+    before = library.load().fetched.get(hub_id)
+    commit = Repository(hub_id).commit_of(constants.DEFAULT_REVISION)
+    brought: list[str] = []
+    fetch_files(
+        hub_id,
+        revision=before.commit if before is not None else commit,
+        wanted=WANTED if is_sam2(name) else CHECKPOINT,
+        report=report,
+        cancelled=cancelled,
+        endpoint=endpoint,
+        brought=brought.append,
+    )
+    now = library.load().fetched.get(hub_id)
+    if before is not None and now is not None:  # it was asked for by its commit just now
+        library.note_fetched(hub_id, replace(now, revision=before.revision))
+    return tuple(brought)
 
 
 def model_path(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,6 @@ from tests.zoo.hub_server import Fault, Hub, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 ID = "someone/tiny"
 FIRST = "model-00001-of-00002.safetensors"
@@ -63,8 +63,8 @@ def test_all_models_are_shown(opened: Callable[[], ModelManager]) -> None:
     assert row_of(manager, "demo")[1] == "yes"
     assert "Memory on cpu" in manager.about.text()
     manager.table.select("demo")
-    states = [b.isEnabled() for b in (manager.use, manager.fetch, manager.cancel, manager.remove)]
-    assert states == [True, False, False, False]
+    others = manager.fetch, manager.repair, manager.cancel, manager.remove
+    assert [button.isEnabled() for button in (manager.use, *others)] == [True, *[False] * 4]
     manager.table.select("sam2")  # a file, and no model to work with
     assert (manager.use.isEnabled(), manager.fetch.isEnabled()) == (False, True)
 
@@ -87,6 +87,17 @@ def test_a_download_is_shown_stopped_and_gone_on_with(
     manager.fetch.click()
     qtbot.waitUntil(lambda: "every file was checked" in manager.state.text(), timeout=20_000)
     qtbot.waitUntil(lambda: row_of(manager, "ours")[1] == "yes", timeout=20_000)
+    assert manager.repair.isEnabled()
+    weights = (Path(str(manager.table.current.folder)) / FIRST).resolve()
+    weights.write_bytes(b"?" * 100)  # damaged: it cannot be read, and is no longer offered
+    manager.refresh()
+    qtbot.waitUntil(lambda: "damaged" in manager.details.text(), timeout=20_000)
+    assert (manager.use.isEnabled(), manager.repair.isEnabled()) == (False, True)
+    manager.repair.click()
+    qtbot.waitUntil(lambda: f"came anew: {FIRST}" in manager.state.text(), timeout=20_000)
+    qtbot.waitUntil(manager.use.isEnabled, timeout=20_000)
+    manager.repair.click()
+    qtbot.waitUntil(lambda: "checked, and is right" in manager.state.text(), timeout=20_000)
     monkeypatch.setattr(ModelManager, "_sure", lambda self, model: True)
     manager.table.select("ours")
     manager.remove.click()

@@ -11,8 +11,9 @@ from napari_sa2va.errors import CheckpointError, InvalidInput
 from napari_sa2va.zoo import catalogue, library, shelf
 from napari_sa2va.zoo.cache import Repository
 from napari_sa2va.zoo.catalogue import CATALOGUE
+from napari_sa2va.zoo.download_errors import DownloadError
 from napari_sa2va.zoo.machine import Device
-from napari_sa2va.zoo.manager import add_model, get_model, model_path, remove_model
+from napari_sa2va.zoo.manager import add_model, get_model, model_path, remove_model, repair_model
 from napari_sa2va.zoo.resolve import resolve
 from napari_sa2va.zoo.sam2 import SAM2_FILE, SAM2_HUB_ID, local_sam2_file
 from napari_sa2va.zoo.shelf import models, recommended
@@ -140,6 +141,50 @@ def test_a_hub_id_of_one_s_own(
     assert done.unlisted == "ours"
     assert done.freed > 500
     assert not Repository("someone/tiny").folder.exists()
+
+
+def test_what_is_damaged_or_missing_is_fetched_anew(hub: Hub, private_cache: Path) -> None:
+    add_model("ours", "someone/tiny")
+    hub.add("tokenizer.json", b"{}")
+    folder = get_model("ours", endpoint=hub.address)
+    hub.requests.clear()
+    assert repair_model("ours", endpoint=hub.address) == ()
+    assert not any("/resolve/" in path for path in hub.requests)
+    weights = (folder / "model.safetensors").resolve()
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    (folder / "config.json").resolve().unlink()
+    (folder / "tokenizer.json").unlink()  # its name alone: the file itself is there
+    (line,) = (model for model in models(LAPTOP) if model.added)
+    assert not line.here
+    found = repair_model("ours", endpoint=hub.address)
+    assert set(found) == {"model.safetensors", "config.json"}
+    for name, right in hub.contents().items():
+        assert (folder / name).read_bytes() == right
+    assert model_path("ours") == folder
+
+
+def test_a_repair_changes_no_version(hub: Hub, private_cache: Path) -> None:
+    folder = get_model("someone/tiny", endpoint=hub.address)
+    noted = library.load().fetched["someone/tiny"]
+    blob = (folder / "model.safetensors").resolve()
+    blob.write_bytes(blob.read_bytes()[:-7])
+    old, hub.commit = hub.commit, "b" * 40  # the Hub has a newer one by now, and not that alone
+    with pytest.raises(DownloadError, match="no such revision"):
+        repair_model("someone/tiny", endpoint=hub.address)
+    hub.commit = old
+    assert repair_model("someone/tiny", endpoint=hub.address) == ("model.safetensors",)
+    again = library.load().fetched["someone/tiny"]
+    assert (again.commit, again.revision) == (noted.commit, "main")
+
+
+def test_what_no_hub_can_repair(private_cache: Path, tiny_checkpoint: Path) -> None:
+    with pytest.raises(InvalidInput, match="install napari-sa2va again"):
+        repair_model("demo")
+    add_model("ours", str(tiny_checkpoint))
+    with pytest.raises(InvalidInput, match="folder of your own"):
+        repair_model("ours")
 
 
 # --- known ones
