@@ -117,17 +117,20 @@ def _picked(where: Tensor, fallback: Tensor, scale: float) -> Tensor:
 
 
 def _boxes(masks: Tensor, scale: float) -> Tensor:
-    """Corners round each mask, a little off, shape (n, 2, 2)."""
-    there = masks > torch.minimum(
-        masks.flatten(1).amax(1)[:, None, None] * 0.99, masks.new_tensor(0.5)
-    )
+    """Corners round each mask, a little off, shape (n, 2, 2).
+
+    As fine as soft masks are: boxes of whole places would be a twelfth too small for small cells,
+    and a user's would then seem to hold some of what is beside them.
+    """
     spans = []
     for axis in (1, 2):  # columns for x, then rows for y
-        line = there.any(dim=axis).float()
-        first = line.argmax(1)
-        last = line.shape[1] - line.flip(1).argmax(1)
-        spans.append(torch.stack([first, last], dim=1))
-    corners = torch.stack(spans, dim=2).float()
+        cover = masks.amax(dim=axis)
+        line = (cover > 0).float()
+        first, last = line.argmax(1), line.shape[1] - 1 - line.flip(1).argmax(1)
+        begin = first + 1 - cover.gather(1, first[:, None])[:, 0]
+        end = last + cover.gather(1, last[:, None])[:, 0]
+        spans.append(torch.stack([begin, end], dim=1))
+    corners = torch.stack(spans, dim=2)
     sides = corners[:, 1:] - corners[:, :1]
     return (corners + torch.randn_like(corners) * _SHAKE * sides) * scale
 

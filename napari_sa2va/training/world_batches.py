@@ -38,6 +38,8 @@ MASK_SIDE: Final = 64
 
 FINE_SIDE: Final = 256
 _IGNORE: Final = -100
+_OF_THE_WHOLE: Final = (1, 4, 5)
+"""Among `ALL_CLASSES`, what only all of an image tells: size and the thirds."""
 
 
 class WorldBatches(IterableDataset[ImageBatch]):
@@ -181,10 +183,16 @@ def _sampled(
 
 
 def _under_tokens(maps: Tensor, grid: tuple[int, int], side: int, tiles: int) -> Tensor:
-    """Labels under the tokens of all tiles, the thumbnail's last, shape (kinds, tokens)."""
+    """Labels under the tokens of all tiles, the thumbnail's last, shape (kinds, tokens).
+
+    A tile that is cut out tells neither where in the image it was nor how large the image is.
+    """
     columns, rows = grid
+    own = maps.clone()
+    if columns * rows > 1:
+        own[list(_OF_THE_WHOLE)] = _IGNORE
     cut = [
-        _sampled(maps, side, (r, c), (rows, columns)) for r in range(rows) for c in range(columns)
+        _sampled(own, side, (r, c), (rows, columns)) for r in range(rows) for c in range(columns)
     ]
     if tiles > len(cut):
         cut.append(_sampled(maps, side))

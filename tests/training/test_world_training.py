@@ -14,11 +14,12 @@ from napari_sa2va.model import Sa2VA
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.prompts import first_question, image_string, region_string, turn
 from napari_sa2va.samples import SAMPLE_EXPRESSIONS, demo_folder, sample_image
-from napari_sa2va.training import loop, stage_run
+from napari_sa2va.training import clicks, loop, stage_run
 from napari_sa2va.training.demo import main
 from napari_sa2va.training.demo_config import demo_config
 from napari_sa2va.training.dialogues import FOUND, REFUSAL, Dialogue, Turn
 from napari_sa2va.training.growing import MAX_TILES, start_from
+from napari_sa2va.training.image_batch import soft
 from napari_sa2va.training.image_step import image_step
 from napari_sa2va.training.losses import AuxiliaryHeads, present_mask_loss
 from napari_sa2va.training.stages import STAGES
@@ -108,6 +109,10 @@ def test_batches_of_tiles_fit_their_images() -> None:
     assert 3 <= tiles <= MAX_TILES + 1
     assert len(batch.sequences.image_at) == tiles * _CONFIG.tokens_per_tile
     assert batch.token_classes.shape == (2, len(ALL_CLASSES), tiles * _CONFIG.tokens_per_tile)
+    # A tile does not show how large the image is, nor where in it the tile was; the last one does.
+    named = (batch.token_classes.reshape(2, len(ALL_CLASSES), tiles, -1) >= 0).any(-1).any(0)
+    assert named[:, -1].all()
+    assert named[:, :-1].any(1).tolist() == [True, False, True, True, False, False]
     assert len(batch.seg_masks) == len(batch.sequences.seg_at)
     assert len(batch.prompt_masks) == len(batch.sequences.prompt_at)
     again = batches.make(range(2))
@@ -210,6 +215,17 @@ def test_steps_run_in_bfloat16_as_on_a_gpu(start: Start) -> None:
             image_step(start.network, heads, images.make(range(1)), LossWeights()),
         ]
     assert all(bool(loss.isfinite()) for one in results for loss in one.losses.values())
+
+
+def test_boxes_are_as_fine_as_soft_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clicks, "_SHAKE", 0.0)
+    fine = np.zeros((2, 64, 64), bool)
+    fine[0, 10:17, 20:31] = True
+    y, x = np.ogrid[:64, :64]
+    fine[1] = np.hypot(x + 0.5 - 33, y + 0.5 - 30) < 10.5
+    corners = clicks._boxes(soft(fine, 16), 4.0)
+    torch.testing.assert_close(corners[0], torch.tensor([[20.0, 10.0], [31.0, 17.0]]))
+    assert (corners[1] - torch.tensor([[22.5, 19.5], [43.5, 40.5]])).abs().max() <= 1
 
 
 def test_absence_is_taught() -> None:
