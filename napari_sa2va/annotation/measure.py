@@ -159,6 +159,9 @@ class Tally:
         self._space = space
         self._channels = tuple(channels)
         self._sums: dict[int, _Sum] = {}
+        self._extents: dict[tuple[int, ...], float] = {}
+        depth = [space.axes.index(axis) for axis in _SPATIAL if axis in space.axes]
+        self._voxel = space.extent(depth) if len(depth) == len(_SPATIAL) else math.nan
 
     def add(self, plane: PlaneIndex, region: Region) -> None:
         """Take in a region of a plane.
@@ -193,14 +196,14 @@ class Tally:
     def _measured(self, label: int, found: _Sum) -> Measured:
         space = self._space
         index = found.weighted / found.pixels
-        depth = [space.axes.index(axis) for axis in _SPATIAL if axis in space.axes]
-        voxel = space.extent(depth) if len(depth) == len(_SPATIAL) else math.nan
+        if found.axes not in self._extents:  # of a hundred thousand objects it is the same
+            self._extents[found.axes] = space.extent(found.axes)
         return Measured(
             label=label,
             pixels=found.pixels,
             planes=found.planes,
-            area=found.pixels / found.planes * space.extent(found.axes),
-            volume=found.pixels / len(found.time_points) * voxel,
+            area=found.pixels / found.planes * self._extents[found.axes],
+            volume=found.pixels / len(found.time_points) * self._voxel,
             index=tuple(map(float, index)),
             centroid=tuple(map(float, (space.matrix @ [*index, 1.0])[:-1])),
             first=found.first,

@@ -7,37 +7,37 @@ table still has as waiting is taken out again.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from napari_sa2va.annotation.records import ObjectRecord, now
+from napari_sa2va.annotation.records import now
+from napari_sa2va.cli.batch_files import (
+    check_free,
+    check_same,
+    file_names,
+    painted_before,
+    write_labels,
+)
 from napari_sa2va.cli.exit_codes import ExitCode, code_of, overall, unexpected
 from napari_sa2va.cli.images import ImageOptions, open_plane
 from napari_sa2va.cli.results import Reply, Results
 from napari_sa2va.engine import ModelChoice, Request, segment_questions, shared_runner
 from napari_sa2va.errors import InvalidInput, Sa2VAError
-from napari_sa2va.io.atomic import check_folder, replacing
+from napari_sa2va.io.atomic import check_folder
 from napari_sa2va.io.batch_table import (
     FAILED,
     FOUND,
     NOT_FOUND,
     WAITING,
     Cell,
-    file_names,
     read_cells,
     read_wanted,
     write_cells,
     write_matrix,
 )
-from napari_sa2va.io.export import Annotations, export
-from napari_sa2va.io.export.space import space_of
-from napari_sa2va.io.import_tiff import read_label_tiff
-from napari_sa2va.io.pixel_size import PixelSize, read_pixel_size
+from napari_sa2va.io.pixel_size import read_pixel_size
 from napari_sa2va.io.track_lock import only_one
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 CELLS: Final = "batch.csv"
 MATRIX: Final = "matrix.csv"
-_JOB: Final = "batch.json"
 _LOCK: Final = ".lock"
 _HOPELESS: Final = (ExitCode.CHECKPOINT, ExitCode.MEMORY)
 
@@ -79,9 +78,21 @@ class BatchJob:
 
 @dataclass(slots=True)
 class Batch:
-    """All cells, in the order of the table, and how it ended."""
+    """All cells, in the order of the table, and how it ended.
+
+    Attributes
+    ----------
+    cells : list of Cell
+    others : tuple of Cell
+        Answered earlier, and not in the table any more: they stay in the folder.
+    kept : int
+        How many of the cells were answered earlier.
+    codes : list of ExitCode
+        Of the images.
+    """
 
     cells: list[Cell]
+    others: tuple[Cell, ...] = ()
     kept: int = 0
     codes: list[ExitCode] = field(default_factory=list)
 
@@ -99,32 +110,51 @@ def run_batch(job: BatchJob, display: Display, cancelled: threading.Event) -> Ba
     InvalidInput
         If the table cannot be read, or the folder has another batch or cannot be written.
     """
-    wanted = read_wanted(job.table)
-    for cell in wanted:
-        segment_questions(cell.phrase)  # says what is wrong with it before hours of work
+    table = read_wanted(job.table)
+    for cell in table.cells:  # before hours of work
+        try:
+            segment_questions(cell.phrase)
+        except InvalidInput as error:
+            raise InvalidInput(f"{cell.phrase!r} of {cell.image} asks nothing. {error}") from error
+    if table.unread:
+        names = ", ".join(map(repr, table.unread))
+        display.warn(f"{job.table.name}: only 'image' and 'phrase' are read, and not {names}.")
     check_folder(job.output)
     with only_one(job.output / _LOCK):
-        _same_job(job)
         before = {} if job.restart else read_cells(job.output / CELLS)
-        cells = [_kept(cell, before) for cell in wanted]
-        batch = Batch(cells, sum(cell.is_done for cell in cells))
-        images = list(dict.fromkeys(cell.image for cell in cells))
-        names = file_names(images)
+        cells = [_kept(cell, before) for cell in table.cells]
+        keys = {(cell.image, cell.phrase) for cell in cells}
+        others = tuple(cell for key, cell in before.items() if key not in keys and cell.is_done)
+        batch = Batch(cells, others, sum(cell.is_done for cell in cells))
+        by_image: dict[str, list[int]] = {}
+        for number, cell in enumerate(cells):
+            by_image.setdefault(cell.image, []).append(number)
+        known = {cell.image: cell.file for cell in before.values() if cell.file}
+        files = file_names(list(by_image), known)
+        check_free(job.output, files.values())
+        check_same(job.output, _asked_how(job), restart=job.restart)
         _write(job, batch)
-        for image in images:
-            places = [number for number, cell in enumerate(cells) if cell.image == image]
+        unwritten = False
+        for image, places in by_image.items():
             asked = [number for number in places if not cells[number].is_done]
             if not asked:
                 batch.codes += [_code(cells[number]) for number in places]
                 continue
             display.image(image)
-            code = _image(job, batch, places, asked, names[image], display, cancelled)
-            _write(job, batch)
+            code = _image(job, batch, places, asked, files[image], display, cancelled)
+            try:
+                _write(job, batch)
+                unwritten = False
+            except InvalidInput as error:  # open in a spreadsheet, which on Windows locks it
+                display.warn(f"{error} The batch goes on, and tries again after the next image.")
+                unwritten = True
             for number in asked:
                 _tell(cells[number], display)
             batch.codes.append(code)
             if cancelled.is_set() or code in _HOPELESS:
                 break
+        if unwritten:
+            _write(job, batch)
     return batch
 
 
@@ -148,8 +178,10 @@ def _image(
 ) -> ExitCode:
     """Ask about one image; its cells in the batch say afterwards what became of them."""
     cells = batch.cells
-    path = job.table.parent / cells[asked[0]].image
+    image = cells[asked[0]].image
+    path = job.table.parent / image
     done = [cells[number] for number in places if cells[number].is_done]
+    done += [cell for cell in batch.others if cell.image == image]
     questions = tuple(
         replace(question, phrase=question.phrase or cells[number].phrase)
         for number in asked
@@ -158,14 +190,14 @@ def _image(
     try:
         frames = open_plane(path, job.options)
         results = Results(path.name, frames.shape, questions, read_pixel_size(path))
-        records = _painted_before(job.output / name, done, results)
+        records = painted_before(job.output / name, done, results)
         for event in shared_runner().run(Request(job.model, frames, questions), cancelled):
             display.event(event)
             results.add(event)
         complete = [reply for reply in results.replies if reply.complete]
         answered = dict(zip(asked, complete, strict=False))
         _erase(results, answered)
-        _write_labels(job.output / name, path, results, records, answered)
+        write_labels(job.output / name, path, results, records, answered)
     except Sa2VAError as error:
         _LOG.warning("%s: %s: %s", path, type(error).__name__, error)
         code, message = code_of(error), str(error)
@@ -186,19 +218,6 @@ def _image(
         status = WAITING if code == ExitCode.CANCELLED else FAILED
         cells[number] = replace(cells[number], status=status, message=message)
     return code
-
-
-def _painted_before(path: Path, done: Sequence[Cell], results: Results) -> list[ObjectRecord]:
-    """Take over the labels of cells that were answered earlier, and return their rows."""
-    kept = {label for cell in done for label in cell.labels}
-    if not kept:
-        return []
-    read = read_label_tiff(path)
-    plane = read.plane(())
-    if plane.shape != results.shape:
-        raise InvalidInput(f"{path} has another size than the image now. Start with --restart.")
-    results.labels[...] = np.where(np.isin(plane, list(kept)), plane, 0)
-    return [record for record in read.records if record.label in kept]
 
 
 def _erase(results: Results, answered: dict[int, Reply]) -> None:
@@ -237,63 +256,20 @@ def _answered(cell: Cell, reply: Reply, results: Results, name: str) -> Cell:
     )
 
 
-def _write_labels(
-    path: Path,
-    image: Path,
-    results: Results,
-    records: Sequence[ObjectRecord],
-    answered: dict[int, Reply],
-) -> None:
-    counted = {label for reply in answered.values() for label in reply.labels}
-    new = [
-        ObjectRecord(
-            row.label,
-            row.phrase,
-            row.answer,
-            row.score,
-            row.iou,
-            float(row.labelled_px),
-            "pixel",
-            row.model,
-            row.created,
-        )
-        for row in results.objects
-        if row.label in counted
-    ]
-    if not new and not records:
-        return
-    size = results.pixel_size or PixelSize(1.0, 1.0)
-    unit = "micrometer" if results.pixel_size else "pixel"
-    space = space_of(("y", "x"), {"scale": tuple(size), "units": (unit, unit)}, 2)
-    export(Annotations(image.stem, results.labels, space, (*records, *new)), "imagej", path)
-
-
-def _same_job(job: BatchJob) -> None:
-    """Note how this batch is asked; refuse to mix answers to other settings into it."""
-    said: dict[str, Any] = {
+def _asked_how(job: BatchJob) -> dict[str, Any]:
+    """Return the settings that all answers in a folder have in common, as JSON has them."""
+    options = asdict(job.options).items()
+    return {
         "model": job.model.name,
         "dtype": job.model.dtype,
-        **{key: list(v) if isinstance(v, tuple) else v for key, v in asdict(job.options).items()},
+        **{key: list(value) if isinstance(value, tuple) else value for key, value in options},
     }
-    path = job.output / _JOB
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        before = said
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read ({error}). Choose another --output.") from error
-    if before != said and not job.restart:
-        raise InvalidInput(
-            f"{job.output} has a batch that was asked with another model or other options. Choose "
-            "another --output, or start over with --restart."
-        )
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(said, indent=1), encoding="utf-8")
 
 
 def _write(job: BatchJob, batch: Batch) -> None:
-    write_cells(job.output / CELLS, batch.cells)
-    write_matrix(job.output / MATRIX, batch.cells)
+    cells = [*batch.cells, *batch.others]
+    write_cells(job.output / CELLS, cells)
+    write_matrix(job.output / MATRIX, cells)
 
 
 def _tell(cell: Cell, display: Display) -> None:

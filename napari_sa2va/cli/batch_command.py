@@ -63,7 +63,7 @@ def batch(
         restart,
     )
     with failures("batch", json_output), cancel_on_interrupt() as cancelled:
-        total = len(read_wanted(table))
+        total = len(read_wanted(table).cells)
         with Display(total, quiet=quiet, results=not json_output) as display:
             done = run_batch(job, display, cancelled)
             counts = Counter(cell.status for cell in done.cells)

@@ -7,13 +7,15 @@ import secrets
 import shutil
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_MOST_BYTES: Final = 160
 
 
 @contextmanager
@@ -105,6 +107,14 @@ def replacing_folder(path: Path, mark: str) -> Iterator[Path]:
         raise _refused(path, error) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def cut(name: str, most: int = _MOST_BYTES) -> str:
+    """Shorten the beginning of a name to a number of bytes: systems count 255 of them, not letters.
+
+    Endings, numbers of planes and what a temporary name has beside it need some room more.
+    """
+    return name.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
 
 
 def is_empty(path: Path) -> bool:

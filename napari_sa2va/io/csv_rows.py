@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.io.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_rows(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
@@ -37,6 +39,16 @@ def write_rows(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+
+
+def guarded(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: such begin with an apostrophe then."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def unguarded(text: str) -> str:
+    """Take the apostrophe of `guarded` away again."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
 def _cell(value: Any) -> str | int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from napari_sa2va.cli.batch_files import file_names
 from napari_sa2va.engine import QuestionDone, Runner
+from napari_sa2va.io.batch_table import read_cells, read_wanted, write_cells, write_matrix
 from napari_sa2va.io.import_tiff import read_label_tiff
 from napari_sa2va.samples import SAMPLE_SEED, demo_folder
 from napari_sa2va.samples.scenes import make_scene, render
@@ -125,12 +128,67 @@ def test_answers_to_other_settings_are_not_mixed(call: Any, table: Path, tmp_pat
         ("file,phrase\na,b\n", "needs a first row"),
         ("image,phrase\n,\n", "asks for nothing"),
         ("image,phrase\na.png,???\n", "Type what to segment"),
+        ("image,phrase\na.png,the red, round cell\n", "Line 2 of t.csv has more cells"),
+        ("image,phrase\n,the cell\n", "no image"),
+        ("image,phrases\na.png,the red cell\n", "has 'the red cell' under 'phrases'"),
+        ("image,the cell,the cell\na.png,,\n", "twice"),
     ],
 )
 def test_tables_that_ask_for_nothing(text: str, said: str, call: Any, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(text)
     done = call("batch", tmp_path / "t.csv", "-o", tmp_path / "out", *CPU)
     assert (done.code, said in done.err) == (3, True)
+
+
+def test_commas_quotes_and_formulas_come_through(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('image;"the ""red"", round, large cell"; -b\na.png;;x\n', encoding="utf-8")
+    cells = read_wanted(path).cells
+    assert [cell.phrase for cell in cells] == ['the "red", round, large cell', "-b"]
+    done = [replace(cell, status="found", answer="=1+1") for cell in cells]
+    write_cells(tmp_path / "b.csv", done)
+    write_matrix(tmp_path / "m.csv", done)
+    assert list(read_cells(tmp_path / "b.csv").values()) == done
+    for name in ("b.csv", "m.csv"):  # no spreadsheet takes any of it for a formula
+        text = (tmp_path / name).read_text(encoding="utf-8-sig")
+        written = [cell for row in csv.reader(text.splitlines()) for cell in row]
+        assert not any(cell.startswith(("=", "-", "+", "@")) for cell in written)
+    path.write_text("Image , Phrase,comment\na.png,b,c\n")
+    assert read_wanted(path).unread == ("comment",)
+
+
+def test_no_two_images_share_a_file_of_labels() -> None:
+    images = ["a/cells.png", "b/cells.png", "cells-2.png", "well.A1.tif", "Well.A1.ome.tif"]
+    names = file_names(images)
+    assert names["b/cells.png"] == "cells-2_labels.tif"
+    assert len({name.casefold() for name in names.values()}) == len(images)
+    # A name that is there stays, whatever comes before it in the table.
+    assert file_names(["new/cells.png", *images], names) == names | {
+        "new/cells.png": "cells-1-2_labels.tif"
+    }
+    assert len(file_names(["細" * 80 + ".png"])["細" * 80 + ".png"].encode()) < 200
+
+
+def test_a_table_that_changes_loses_no_answer(call: Any, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    table.write_text("image,phrase\ncells.png,the large red cell\n")
+    (out / "cells_labels.tif").parent.mkdir()
+    (out / "cells_labels.tif").write_bytes(b"mine")
+    assert call("batch", table, "-o", out, *CPU).code == 3
+    assert (out / "cells_labels.tif").read_bytes() == b"mine"  # no batch: somebody else's
+    (out / "cells_labels.tif").unlink()
+    assert call("batch", table, "-o", out, *CPU).code == 0
+    (first,) = cells_in(out)
+    table.write_text("image,phrase\nmore/cells.png,all green cells\ncells.png,all green cells\n")
+    assert call("batch", table, "-o", out, *CPU).code == 0
+    *_, other, kept = cells_in(out)
+    assert kept == first
+    assert other["file"] == first["file"] == "cells_labels.tif"
+    read = read_label_tiff(out / "cells_labels.tif")
+    assert {record.phrase for record in read.records} == {"the large red cell", "all green cells"}
+    (out / "cells_labels.tif").unlink()
+    table.write_text("image,phrase\ncells.png,the cell\n")
+    assert "not there any more. Put it back" in call("batch", table, "-o", out, *CPU).err
 
 
 def test_somebody_else_s_table_is_not_overwritten(call: Any, table: Path, tmp_path: Path) -> None:

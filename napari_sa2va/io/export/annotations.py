@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sa2va.annotation.records import ObjectRecord
+from napari_sa2va.io.atomic import cut
 from napari_sa2va.io.colours import label_colour
 from napari_sa2va.io.export.provenance import Provenance
 
@@ -97,7 +98,8 @@ class Annotations:
     def file_name(self) -> str:
         """The name, as every system takes it in a path."""
         plain = "".join(c if c.isalnum() or c in "-_. " else "_" for c in self.name)
-        return "_".join(plain.split()).strip("._")[:80] or "image"
+        # Letters of some scripts have four bytes each, and a name may have 255 in all.
+        return cut("_".join(plain.split()).strip("._")[:80]) or "image"
 
     def by_label(self) -> dict[int, ObjectRecord]:
         """Return the records by label."""

@@ -12,6 +12,7 @@ import numpy as np
 from napari_sa2va.annotation.measure import Tally, channel_names, channels_of, regions_in
 from napari_sa2va.annotation.records import ObjectRecord, frames_text
 from napari_sa2va.io.atomic import replacing_all
+from napari_sa2va.io.csv_rows import guarded
 from napari_sa2va.io.export.annotations import unknown
 from napari_sa2va.io.export.needed import needed
 from napari_sa2va.io.export.space import LENGTH
@@ -93,8 +94,9 @@ def measure(annotations: Annotations) -> tuple[Table, Table]:
         _object_row(annotations, records.get(label) or unknown(label), found.get(label))
         for label in sorted({*found, *records})
     ]
+    pixel = space.extent((len(space.axes) - 2, len(space.axes) - 1))
     planes = [
-        _plane_row(annotations, place, region, records.get(region.label) or unknown(region.label))
+        _plane_row(space, pixel, place, region, records.get(region.label) or unknown(region.label))
         for place, region in regions
     ]
     bright = [f"{what}_{name}" for name in channels for what in ("mean", "min", "max")]
@@ -205,16 +207,15 @@ def _place(plane: tuple[int | None, ...]) -> Place:
 
 
 def _plane_row(
-    annotations: Annotations, place: Place, region: PlaneRegion, record: ObjectRecord
+    space: Space, pixel: float, place: Place, region: PlaneRegion, record: ObjectRecord
 ) -> Row:
-    space = annotations.space
     rows, columns = region.box
     return {
         "label": region.label,
         "phrase": record.phrase,
         **dict(zip(space.axes, place, strict=False)),
         "pixels": region.pixels,
-        "area_um2": region.pixels * space.extent((len(space.axes) - 2, len(space.axes) - 1)),
+        "area_um2": region.pixels * pixel,
         "row": region.row,
         "column": region.column,
         "top": rows.start,
@@ -232,8 +233,8 @@ def _cell(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.9g}"
-    if isinstance(value, str) and value[:1] in "=+-@\t\r" and value:
-        return f"'{value}"  # a spreadsheet would take it for a formula
+    if isinstance(value, str):
+        return guarded(value)
     return "" if value is None else value
 
 
