@@ -9,7 +9,7 @@ def demo_config(vocabulary_size: int) -> dict[str, Any]:
     """Return the ``config.json`` of the demo checkpoint, in the official format.
 
     Sizes follow a prototype's measurements: an 8x8 token grid loses small cells, a SAM2 of width
-    256 does not fit into 16 MB. One tile only, since it is trained on one.
+    256 does not fit into 16 MB. One tile only; how many the complete demo has is in `growing`.
     """
     return {
         "architectures": ["Sa2VAChatModel"],

@@ -12,13 +12,13 @@ from torch.utils.data import IterableDataset
 from napari_sa2va.model.preprocess import frame_tile, sam2_image
 from napari_sa2va.samples.scenes import HELD_OUT_SEED
 from napari_sa2va.samples.world.motion import Clip, make_clip, make_z_stack
-from napari_sa2va.training.image_batch import moved, soft
+from napari_sa2va.training.image_batch import moved
 from napari_sa2va.training.lessons import KINDS
 from napari_sa2va.training.losses import present_mask_loss
 from napari_sa2va.training.memory import MemoryBank, clip_features, from_language, from_masks
 from napari_sa2va.training.steps import StepResult, chosen_iou, run_language
 from napari_sa2va.training.trees import TreeBuilder
-from napari_sa2va.training.world_batches import FINE_SIDE, MASK_SIDE
+from napari_sa2va.training.world_batches import MASK_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,7 +192,7 @@ def _part(clip: Clip, frames: int, rng: np.random.Generator) -> tuple[Tensor, in
 
 
 def _soft_masks(scene: Scene) -> Tensor:
-    return soft(scene.masks((FINE_SIDE, FINE_SIDE)), MASK_SIDE)
+    return torch.from_numpy(scene.soft_masks(MASK_SIDE))
 
 
 @dataclass(slots=True)
