@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 SEG: Final = "[SEG]"
 CHAT: Final = "chat"
 """Kind of a question, and of its answer, that questions after it go on from."""
-_PHRASE_MARKS: Final = ("<p>", "</p>")
+PHRASE_MARKS: Final = ("<p>", "</p>")
 # A phrase may be set off by Markdown.
 _BETWEEN: Final = " \n*_`:"
 _MOST_CARRIED: Final = 16
@@ -82,20 +83,31 @@ class Turn:
     begins: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Home:
     """What a turn is about, while napari is open.
 
-    Attributes
+    What was said outlives what it was said about: a layer that is deleted is not kept in memory.
+
+    Parameters
     ----------
     images : frozenset of str
         Ids of the image layers.
-    objects : LabelObjects or None
-        Whose labels its chips name.
+    objects : LabelObjects, optional
+        Whose labels its chips name; held weakly.
     """
 
-    images: frozenset[str] = frozenset()
-    objects: Any = None
+    __slots__ = ("_objects", "images", "layer")
+
+    def __init__(self, images: frozenset[str] = frozenset(), objects: Any = None) -> None:
+        self.images = images
+        self._objects = None if objects is None else ref(objects)
+        self.layer: str = "" if objects is None else objects.labels.unique_id
+        """Id of the layer of the objects, for when it comes back; empty for none."""
+
+    @property
+    def objects(self) -> Any:
+        """The `LabelObjects`; None where there are none, or none any more."""
+        return None if self._objects is None else self._objects()
 
 
 @dataclass(slots=True)
@@ -213,13 +225,17 @@ def name_objects(answer: str, labels: Sequence[Sequence[int]] | None) -> str:
     return " ".join(with_chips(answer, labels)[0].split())
 
 
-def with_chips(answer: str, labels: Sequence[Sequence[int]] | None) -> tuple[str, tuple[Chip, ...]]:
+def with_chips(
+    answer: str, labels: Sequence[Sequence[int]] | None, *, stopped: bool = False
+) -> tuple[str, tuple[Chip, ...]]:
     r"""Write an answer for people, line by line as it was, and say where it names objects.
 
     Parameters
     ----------
     answer, labels
         As of `name_objects`.
+    stopped : bool
+        Whether masks that were named but not made yet are left out of `labels`.
 
     Examples
     --------
@@ -230,33 +246,25 @@ def with_chips(answer: str, labels: Sequence[Sequence[int]] | None) -> tuple[str
     written, chips = "", []
     for number, after in enumerate([first, *rest]):
         if number:
-            own = labels[number - 1] if labels is not None and number <= len(labels) else ()
-            shown = f"■ {_short_list(own)}" if own else "■" if labels is None else "(nothing new)"
-            opening, closing = (written.rfind(mark) for mark in _PHRASE_MARKS)
+            made = labels is not None and number <= len(labels)
+            own = labels[number - 1] if labels is not None and made else ()
+            open_ = labels is None or (stopped and not made)
+            shown = f"■ {_short_list(own)}" if own else "■" if open_ else "(nothing new)"
+            opening, closing = (written.rfind(mark) for mark in PHRASE_MARKS)
             beside = 0 <= opening < closing and not written[closing + len("</p>") :].strip(_BETWEEN)
             written, begin = _without_marks(written, opening if beside else -1)
             written = _joined(written, shown)
-            begin = len(written) - len(shown) if begin is None else begin
+            mask = len(written) - len(shown)  # its phrase may be nothing but spaces
+            begin = mask if begin is None else min(begin, mask)
             chips.append(Chip(begin, len(written), tuple(int(label) for label in own)))
         written += after
     written, _ = _without_marks(written, -1)
     return _tidied(written, chips)
 
 
-def in_progress(text: str) -> str:
-    """Write an answer that still grows for people: without marks, masks as squares.
-
-    Examples
-    --------
-    >>> in_progress("<p> A cell </p> [SEG] and <p> ano")
-    'A cell ■ and ano'
-    """
-    return with_chips(text, None)[0]
-
-
 def _without_marks(text: str, phrase: int) -> tuple[str, int | None]:
     """Take the marks of phrases out; return where the phrase that began at `phrase` begins now."""
-    opening, closing = _PHRASE_MARKS
+    opening, closing = PHRASE_MARKS
     if phrase < 0:
         return text.replace(opening, "").replace(closing, ""), None
     before = text[:phrase].replace(opening, "").replace(closing, "")

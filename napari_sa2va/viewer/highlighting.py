@@ -134,6 +134,20 @@ class Highlight:
         return int(np.clip(np.ceil(_WIDTH / on_screen), 1, _THICKEST))
 
 
+def own_colour(labels: Labels, label: int) -> tuple[float, float, float]:
+    """Return a label's red, green and blue, 0 to 1, also while its layer shows only another label.
+
+    ``Labels.get_color`` is as transparent then as what is on the canvas.
+    """
+    colormap = labels.colormap
+    if isinstance(colormap, DirectLabelColormap):
+        colour = colormap.color_dict.get(label, colormap.default_color)
+    else:  # colour 0 is the background's, the others come again and again
+        colour = colormap.colors[(label - 1) % (len(colormap.colors) - 1) + 1]
+    red, green, blue = (float(part) for part in colour[:3])
+    return red, green, blue
+
+
 def _pixels(
     objects: LabelObjects, labels: Sequence[int], plane: PlaneIndex
 ) -> list[tuple[Box, NDArray[np.bool_]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 from napari.layers import Image, Labels
 from psygnal import Signal
@@ -21,6 +21,7 @@ from napari_sa2va.viewer.unlabelled import Unlabelled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from weakref import ReferenceType
 
     from napari_sa2va.annotation import Conversation, Turn
     from napari_sa2va.annotation.session.folding import Folding
@@ -221,25 +222,30 @@ class Said:
         for at, turn in enumerate(self._conversation.turns):
             kept = self._whose.get(at)
             if kept is not None and turn != kept.turn:
-                kept.whose.say(kept.place, turn)
+                if (whose := kept.whose()) is not None:
+                    whose.say(kept.place, turn)
                 self._whose[at] = replace(kept, turn=turn)
             elif kept is None and recorder is not None and self._is_of(at, recorder):
                 place = len(recorder.turns)
                 recorder.say(place, turn)
-                self._whose[at] = _Kept(recorder, place, turn)
+                self._whose[at] = _Kept(ref(recorder), place, turn)
 
     def move(self, before: Unlabelled, recorder: Recorder) -> None:
         """Note that turns belong to a recorder now."""
         for at, kept in self._whose.items():
-            if kept.whose is before:
-                self._whose[at] = replace(kept, whose=recorder)
+            if kept.whose() is before:
+                self._whose[at] = replace(kept, whose=ref(recorder))
 
     def recall(self, recorder: Recorder) -> Iterable[Turn]:
         """Go on with the conversation of a session; return the turns to show."""
-        known = {kept.place for kept in self._whose.values() if kept.whose is recorder}
-        for place, turn in enumerate(list(recorder.turns)):
+        said = dict(enumerate(recorder.turns))
+        for at, kept in self._whose.items():  # a layer that was deleted and added again
+            if kept.whose() is None and said.get(kept.place) == kept.turn:
+                self._whose[at] = replace(kept, whose=ref(recorder))
+        known = {kept.place for kept in self._whose.values() if kept.whose() is recorder}
+        for place, turn in said.items():
             if place not in known:
-                self._whose[len(self._conversation.turns)] = _Kept(recorder, place, turn)
+                self._whose[len(self._conversation.turns)] = _Kept(ref(recorder), place, turn)
                 self._conversation.turns.append(turn)
                 yield turn
 
@@ -255,9 +261,9 @@ class Said:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
-    """Who has a turn, where among theirs, and as what."""
+    """Who has a turn (nobody, once the layer is gone), where among theirs, and as what."""
 
-    whose: Recorder | Unlabelled
+    whose: ReferenceType[Recorder] | ReferenceType[Unlabelled]
     place: int
     turn: Turn
 

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
+from napari_sa2va.widgets.chat_places import free_place
+
 if TYPE_CHECKING:
+    from qtpy.QtWidgets import QTextEdit
+
     from napari_sa2va.widgets.chat_turns import Shown
     from napari_sa2va.widgets.transcript import Transcript
 
@@ -37,32 +41,38 @@ class TurnButtons(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         for button in (self.edit, self.copy):
-            button.setStyleSheet("QToolButton { padding: 1px 5px; }")
+            button.setStyleSheet("QToolButton { padding: 0px 5px; }")
+            button.setFixedHeight(parent.fontMetrics().height())  # no higher than a line of text
             layout.addWidget(button)
         self.copy.clicked.connect(lambda: self.copy_clicked.emit(self._number))
         self.edit.clicked.connect(lambda: self.edit_clicked.emit(self._number))
         self.hide()
 
-    def offer(self, number: int, top: int, *, question: bool) -> None:
-        """Stand at the right of a turn.
+    @property
+    def number(self) -> int:
+        """The turn that they belong to."""
+        return self._number
+
+    def offer(self, view: QTextEdit, shown: Shown, stop: int) -> None:
+        """Stand at the right of a turn, where nothing can be clicked; the menu has all else.
 
         Parameters
         ----------
-        number : int
-            Of the turn.
-        top : int
-            Of its first line in the viewport, in pixels.
-        question : bool
-            Whether it can be edited.
+        view : QTextEdit
+            Whose viewport they float over.
+        shown : Shown
+            The turn.
+        stop : int
+            Where it ends in the document.
         """
-        self._number = number
-        self.edit.setVisible(question)
+        self._number = shown.number
+        self.edit.setVisible(shown.is_question)
         self.adjustSize()
-        parent = self.parentWidget()
-        assert parent is not None
-        self.move(parent.width() - self.width() - 2, top)
-        self.show()
-        self.raise_()
+        place = free_place(view, shown.start.position(), stop, self.size())
+        self.setVisible(place is not None)
+        if place is not None:
+            self.move(place)
+            self.raise_()
 
 
 def turn_menu(view: Transcript, shown: Shown | None, marked: bool) -> QMenu:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
-import numpy as np
-
-from napari_sa2va.viewer.highlighting import Highlight
+from napari_sa2va.annotation.conversation import Home
+from napari_sa2va.viewer.highlighting import Highlight, own_colour
 from napari_sa2va.viewer.navigation import show_object
+from napari_sa2va.viewer.results import results_of
 from napari_sa2va.widgets.chat_turns import Look
 
 if TYPE_CHECKING:
@@ -45,21 +46,22 @@ class ChatChips:
         self._busy = busy
         self._highlight = Highlight(viewer)
         self._followed: LabelObjects | None = None
-        self._watched: list[LabelObjects] = []
+        self._watched: WeakSet[LabelObjects] = WeakSet()
         self._clicked = False
         view.looks = self.looks
         view.chip_entered.connect(self._on_entered)
         view.chip_clicked.connect(self._on_clicked)
         viewer.layers.events.removed.connect(self._on_layer_removed)
+        self._results = results_of(viewer)
+        self._results.made.connect(self._on_made)
 
     def close(self) -> None:
         """Stop following the viewer."""
         self.follow(None)
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        watched, self._watched = self._watched, []
-        for objects in watched:
-            objects.changed.disconnect(self._on_changed)
-            objects.labels.events.colormap.disconnect(self._on_changed)
+        self._results.made.disconnect(self._on_made)
+        for objects in list(self._watched):
+            self._let_go(objects)
 
     def remove_highlight(self) -> None:
         """Take away the layer in which objects stand out."""
@@ -68,9 +70,14 @@ class ChatChips:
     def watch(self, objects: LabelObjects | None) -> None:
         """Let chips change with the objects of a layer."""
         if objects is not None and objects not in self._watched:
-            self._watched.append(objects)
+            self._watched.add(objects)
             objects.changed.connect(self._on_changed)
             objects.labels.events.colormap.connect(self._on_changed)
+
+    def _let_go(self, objects: LabelObjects) -> None:
+        self._watched.discard(objects)
+        objects.changed.disconnect(self._on_changed)
+        objects.labels.events.colormap.disconnect(self._on_changed)
 
     def follow(self, objects: LabelObjects | None) -> None:
         """Look for the selected label of these objects in the conversation from now on."""
@@ -94,9 +101,7 @@ class ChatChips:
         if found is None or not there:
             return Look(None)
         labels, chip = found[0].labels, found[1]
-        red, green, blue = np.asarray(labels.get_color(there[0]), dtype=float)[:3]
-        colour = float(red), float(green), float(blue)
-        return Look(colour, int(labels.selected_label) in chip.labels)
+        return Look(own_colour(labels, there[0]), int(labels.selected_label) in chip.labels)
 
     def _found(self, number: int, at: int) -> tuple[LabelObjects, Chip] | None:
         """Return a chip and whose objects it names; None where that is not known, or gone."""
@@ -104,18 +109,31 @@ class ChatChips:
             return None
         home = self._conversation.homes.get(number)
         chips = self._conversation.turns[number].chips
-        if home is None or home.objects is None or not 0 <= at < len(chips):
+        objects = None if home is None else home.objects
+        if objects is None or not 0 <= at < len(chips):
             return None
-        if home.objects.labels not in self._viewer.layers:
-            return None
-        return home.objects, chips[at]
+        return (objects, chips[at]) if objects.labels in self._viewer.layers else None
 
     # --- what happens ---
 
     def _on_changed(self) -> None:
         self._view.refresh_soon()
 
-    def _on_layer_removed(self) -> None:
+    def _on_layer_removed(self, event: Any) -> None:
+        """Keep nothing of a layer that was deleted: what was said stays, its chips are struck."""
+        if self._followed is not None and self._followed.labels is event.value:
+            self.follow(None)
+        for objects in [one for one in self._watched if one.labels is event.value]:
+            self._let_go(objects)
+        self._view.refresh_soon()
+
+    def _on_made(self, objects: LabelObjects) -> None:
+        """Give chips of a layer that was deleted and added again their objects back."""
+        layer, homes = objects.labels.unique_id, self._conversation.homes
+        for number, home in homes.items():
+            if home.layer == layer and home.objects is not objects:
+                homes[number] = Home(home.images, objects)
+                self.watch(objects)
         self._view.refresh_soon()
 
     def _on_entered(self, number: int, at: int) -> None:

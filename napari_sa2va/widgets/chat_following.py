@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from psygnal import Signal
 
@@ -50,14 +51,16 @@ class ChatFollowing:
         track = self._track(run.asked)
         if track is None:
             return
-        objects, labels, many = result.objects, result.labels, len(result.labels) > 1
+        labels, many = result.labels, len(result.labels) > 1
+        # The offer keeps no layer that is deleted.
+        asked, there = replace(run.asked, target=None, regions=None), ref(result.objects)
         axes = stack_axes(self._viewer, run.asked.images)
         name = next(one.name for one in axes if one.axis == track.axis)
         offer = Message(
             f"{len(labels)} object{'s' * many} found in this plane.",
             "info",
             f"Follow {'them' if many else 'it'} through {name}",
-            lambda: self._follow(objects, labels, run.asked),
+            lambda: self._follow(there(), labels, asked),
         )
         self.told.emit(combined([*run.notes, offer]))
 
@@ -71,12 +74,12 @@ class ChatFollowing:
             return None
         return TrackOptions(axes[0].axis, "current", "both", None, (0, axes[0].length))
 
-    def _follow(self, objects: LabelObjects, labels: Sequence[int], asked: Asked) -> None:
-        layers = self._viewer.layers
-        gone = any(layer not in layers for layer in (objects.labels, *asked.images))
-        there = [] if gone else [label for label in labels if objects.entry(label) is not None]
+    def _follow(self, objects: LabelObjects | None, labels: Sequence[int], asked: Asked) -> None:
+        layers, there = self._viewer.layers, list[int]()
+        if objects is not None and all(one in layers for one in (objects.labels, *asked.images)):
+            there = [label for label in labels if objects.entry(label) is not None]
         track = self._track(asked) if there else None
-        if track is None:
+        if objects is None or track is None:
             self.told.emit(Message("What was found is not there any more.", "warning"))
             return
         point = objects.point(there[0])

@@ -246,10 +246,10 @@ class ChatPart:
 
     def copy_all(self) -> None:
         """Put the conversation on the clipboard, as it was written."""
-        turns = (self._conversation.turns[number] for number in self._view.numbers)
+        turns = ((at, self._conversation.turns[at]) for at in self._view.numbers)
         said = (
-            f"{turn.speaker}: {turn.text}" + (f"\n({turn.note})" if turn.note else "")
-            for turn in turns
+            f"{turn.speaker}: {self._view.text_of(at)}" + (f"\n({turn.note})" if turn.note else "")
+            for at, turn in turns
         )
         QGuiApplication.clipboard().setText("\n\n".join(said))
 

@@ -16,6 +16,7 @@ from qtpy.QtGui import (
     QTextDocumentFragment,
 )
 
+from napari_sa2va.annotation.growing import Growing
 from napari_sa2va.widgets.chat_colours import chip_colours, dimmed, link_colour
 from napari_sa2va.widgets.chat_markdown import CHIP, LINK, begins_plainly, rendered
 
@@ -29,6 +30,8 @@ ABOUT: Final = " | "
 _LINE: Final = "\u2028"
 _TINT: Final = 28
 _SPACE: Final = 4.0
+_LONG_BLOCK: Final = 1500
+"""Letters: laying out so many takes a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Shown:
         Where it begins; stays there.
     chips : list of DrawnChip
         By their numbers.
-    grown : str
+    grown : Growing
         What stands there of an answer that is being said.
     """
 
@@ -90,12 +93,12 @@ class Shown:
     turn: Turn
     start: QTextCursor
     chips: list[DrawnChip] = field(default_factory=list)
-    grown: str = ""
+    grown: Growing = field(default_factory=Growing)
 
     @property
     def text(self) -> str:
-        """What was said."""
-        return self.turn.text
+        """What was said, as far as it stands there."""
+        return self.turn.text or self.grown.shown
 
     @property
     def is_question(self) -> bool:
@@ -152,7 +155,7 @@ class TurnWriter:
             Where it ends now.
         looks : sequence of Look
         """
-        shown.turn, shown.chips, shown.grown = turn, [], ""
+        shown.turn, shown.chips, shown.grown = turn, [], Growing()
         begin = shown.start.position()
         cursor = self._at(begin)
         cursor.beginEditBlock()
@@ -163,17 +166,22 @@ class TurnWriter:
         self._write(cursor, shown, looks, divided=turn.begins and begin > 0)
         cursor.endEditBlock()
 
-    def grow(self, shown: Shown, text: str) -> None:
-        """Let the last turn, an answer that is being said, stand as it is now."""
-        text = text.replace("\n", _LINE)
+    def grow(self, shown: Shown, answer: str) -> None:
+        """Write what is new of the last turn, an answer that is being said.
+
+        Each line is a block, and a very long one is several meanwhile: Qt lays out anew the block
+        that is written to, and no other.
+        """
+        lines = shown.grown.take(answer).split("\n")
         cursor = self._at(self._document.characterCount() - 1)
-        if not text.startswith(shown.grown):
-            length = len(shown.grown.encode("utf-16-le", "surrogatepass")) // 2
-            cursor.setPosition(cursor.position() - length, QTextCursor.MoveMode.KeepAnchor)
-            cursor.removeSelectedText()
-            shown.grown = ""
-        cursor.insertText(text[len(shown.grown) :], QTextCharFormat())
-        shown.grown = text
+        if cursor.block().length() > _LONG_BLOCK:
+            lines[:1] = lines[0].split(" ", 1)
+        cursor.beginEditBlock()
+        for number, line in enumerate(lines):
+            if number:
+                cursor.insertBlock(QTextBlockFormat(), QTextCharFormat())
+            cursor.insertText(line, QTextCharFormat())
+        cursor.endEditBlock()
 
     def ink_chips(self, shown: Shown, looks: Sequence[Look | None]) -> None:
         """Draw chips as they are to look now."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psygnal import Signal
 
 from napari_sa2va.annotation import Conversation
-from napari_sa2va.annotation.conversation import CHAT, Chip, Home, in_progress, with_chips
+from napari_sa2va.annotation.conversation import CHAT, Chip, Home, with_chips
 from napari_sa2va.annotation.said_counts import beside
 from napari_sa2va.widgets.active_run import TurnDone
 
@@ -32,12 +32,13 @@ class Dialogue:
     settled = Signal(int)
     """A turn is otherwise than it was."""
     turn_done = Signal(object)
-    """A `TurnDone`, also when nothing was found."""
+    """A `TurnDone`, also when nothing was found, or the answer was stopped."""
 
     def __init__(self) -> None:
         self.conversation = Conversation()
         self.growing: int | None = None
         """The answer that is being said. Turns of a session that is opened may come after it."""
+        self._asked: tuple[ActiveRun, int] | None = None
 
     def ask(self, run: ActiveRun, index: int, objects: LabelObjects | None = None) -> None:
         """Say a question about an image, or its objects; what follows is the answer."""
@@ -54,6 +55,7 @@ class Dialogue:
             begins=chat is not None and chat.begins,
         )
         self.growing = self._say(run, _speaker(run), kind=kind)
+        self._asked = run, index
         for number in (self.growing - 1, self.growing):
             self.conversation.homes[number] = Home(_images(run), objects)
 
@@ -81,7 +83,7 @@ class Dialogue:
         objects : LabelObjects, optional
             Whose labels these are, or where they would go.
         """
-        number, self.growing = self.growing, None
+        number = self._over()
         if number is None:
             return
         followed = run.asked.track is not None
@@ -123,13 +125,30 @@ class Dialogue:
             self.turn_done.emit(TurnDone("", text, found, run.detail, run.place, images, objects))
 
     def end(self) -> None:
-        """Say so, if the run ended in the middle of an answer."""
-        number, self.growing = self.growing, None
-        if number is None:
+        """Say so, if the run ended in the middle of an answer; what it had found is named."""
+        asked, number = self._asked, self._over()
+        if number is None or asked is None:
             return
-        text = in_progress(self.conversation.turns[number].text)
-        self.conversation.settle(text, at=number, note=STOPPED)
+        run, index = asked
+        objects = None if run.result is None else run.result.objects
+        kept = objects is not None and run.asked.track is None
+        labels = run.labels.get(index, []) if kept else None
+        text, chips = with_chips(self.conversation.turns[number].text, labels, stopped=True)
+        found = tuple(label for group in labels or () for label in group)
+        if objects is not None:
+            self.conversation.homes[number] = Home(_images(run), objects)
+        self.conversation.settle(text, found, number, chips=chips, note=STOPPED)
         self.settled.emit(number)
+        detail = {**run.detail, "stopped": True}
+        told, images = " ".join(text.split()), run.asked.images
+        self.turn_done.emit(
+            TurnDone(run.shown(index), told, found, detail, run.place, images, objects)
+        )
+
+    def _over(self) -> int | None:
+        """Return the answer that was being said; none is any more."""
+        number, self.growing, self._asked = self.growing, None, None
+        return number
 
     def set_aside(self, turns: Iterable[int]) -> None:
         """Grey turns that another question takes the place of."""

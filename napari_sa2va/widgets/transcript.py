@@ -9,7 +9,6 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QGuiApplication, QPalette, QTextCursor
 from qtpy.QtWidgets import QTextEdit, QWidget
 
-from napari_sa2va.annotation.conversation import in_progress
 from napari_sa2va.widgets.chat_actions import TurnButtons, turn_menu
 from napari_sa2va.widgets.chat_markdown import CHIP, LINK, InertDocument
 from napari_sa2va.widgets.chat_turns import Inks, Shown, TurnWriter
@@ -81,6 +80,7 @@ class Transcript(QTextEdit):
         self._buttons = TurnButtons(viewport)
         self._buttons.copy_clicked.connect(self.copy_turn)
         self._buttons.edit_clicked.connect(self.edit_wanted)
+        self.verticalScrollBar().valueChanged.connect(self._offer_again)
 
     # --- what is shown ---
 
@@ -130,6 +130,7 @@ class Transcript(QTextEdit):
             self._to_end()
         else:
             bar.setValue(place)
+        self._offer_again()
 
     def refresh_soon(self, *_: object) -> None:
         """Draw the chips anew soon: objects can change many times a second."""
@@ -172,9 +173,10 @@ class Transcript(QTextEdit):
         if at is None or at != len(self._shown) - 1:
             return
         following = self._following
-        self._writer.grow(self._shown[at], in_progress(text))
+        self._writer.grow(self._shown[at], text)
         if following:
             self._to_end()
+        self._offer_again()
 
     def _stop_of(self, at: int) -> int:
         """Return where a turn ends in the document."""
@@ -193,10 +195,17 @@ class Transcript(QTextEdit):
 
     # --- copying ---
 
+    def text_of(self, number: int) -> str:
+        """Return what was said in a turn, as it was written; so far, where it is being said."""
+        at = self._at.get(number)
+        if self._growing is not None and self._growing[0] == number:
+            self._grow()
+        return "" if at is None else self._shown[at].text
+
     def copy_turn(self, number: int) -> None:
-        """Put what was said in a turn on the clipboard, as it was written."""
-        if (at := self._at.get(number)) is not None:
-            QGuiApplication.clipboard().setText(self._shown[at].text)
+        """Put what was said in a turn on the clipboard."""
+        if text := self.text_of(number):  # else what is there stays
+            QGuiApplication.clipboard().setText(text)
 
     # --- the mouse ---
 
@@ -230,7 +239,7 @@ class Transcript(QTextEdit):
         is_link = anchor.startswith(LINK)
         self.setToolTip(plain_tip(anchor.removeprefix(LINK)) if is_link else "")
         self._enter(self._chip_at(place))
-        self._offer(place)
+        self._offer(self.turn_at(place))
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
         """Follow a chip; of a link only say that it was clicked."""
@@ -262,16 +271,18 @@ class Transcript(QTextEdit):
         if menu.actions():
             menu.popup(event.globalPos())
 
-    def _offer(self, place: QPoint) -> None:
-        number = self.turn_at(place)
-        if number is None:
+    def _offer(self, number: int | None) -> None:
+        """Let the buttons of a turn stand where they cover nothing that can be clicked."""
+        at = None if number is None else self._at.get(number)
+        if at is None:
             self._buttons.hide()
-            return
-        shown = self._shown[self._at[number]]
-        cursor = QTextCursor(self.document())
-        cursor.setPosition(shown.start.position())
-        top = max(self.cursorRect(cursor).top(), 0)
-        self._buttons.offer(number, top, question=shown.is_question)
+        else:
+            self._buttons.offer(self, self._shown[at], self._stop_of(at))
+
+    def _offer_again(self) -> None:
+        """Let the buttons go with the text, which moved."""
+        if self._buttons.isVisible():
+            self._offer(self._buttons.number)
 
     # --- Qt's names from here on ---
 
@@ -289,6 +300,7 @@ class Transcript(QTextEdit):
         super().resizeEvent(event)
         if following:
             self._to_end()
+        self._offer_again()
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Take other colours with another theme."""

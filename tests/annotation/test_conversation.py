@@ -9,10 +9,10 @@ from napari_sa2va.annotation.conversation import (
     CHAT,
     Home,
     carried,
-    in_progress,
     name_objects,
     with_chips,
 )
+from napari_sa2va.annotation.growing import Growing
 from napari_sa2va.annotation.session.log import turn_detail, turn_from
 
 
@@ -53,13 +53,28 @@ def test_chips_cover_phrases_and_labels() -> None:
     assert named("Sure, [SEG].", None) == [("■", ())]
 
 
+def test_masks_that_were_not_made_before_it_stopped_are_left_open() -> None:
+    text, chips = with_chips("<p>a</p> [SEG], <p>b</p> [SEG], [SEG", [(4,)], stopped=True)
+    assert (text, [chip.labels for chip in chips]) == ("a ■ 4, b ■, [SEG", [(4,), ()])
+    assert named("<p>  </p>[SEG] a", [(4,)]) == [("■ 4", (4,))], "a phrase of nothing"
+
+
+def test_an_answer_that_grows_is_read_once_and_shown_as_it_will_be() -> None:
+    answer = "\n  <p> A <cell </p>  [SEG]  [x]\n\n  - <p>b</p>\n    [SEG] a  b<p>c</p> [SEG].  \n"
+    growing, shown = Growing(), ""
+    for stop in range(len(answer) + 1):
+        new = growing.take(answer[:stop])
+        assert not any(mark in new for mark in ("[S", "<p", "</")), "no half of a mark"
+        shown += new
+    assert shown == growing.shown == with_chips(answer, None)[0]
+
+
 def test_lines_of_an_answer_stay() -> None:
     text, chips = with_chips(
         "\n Cells:\n\n- <p>red</p> [SEG]\n    - **<p>green</p>** [SEG]", [(1,), ()]
     )
     assert text == "Cells:\n\n- red ■ 1\n    - **green** (nothing new)"
     assert [text[chip.start : chip.stop] for chip in chips] == ["red ■ 1", "green** (nothing new)"]
-    assert in_progress("<p> red </p> [SEG] and <p> gre") == "red ■ and gre"
 
 
 def chat(*said: str, about: str = "cells") -> list[Turn]:
