@@ -51,13 +51,12 @@ def read_coco(path: Path) -> Annotations:
     (size,) = sizes
     try:
         labels = _labels_of(objects)
-        planes, overlaps = _painted(images, objects, labels, size)
-        records = _records(objects, labels, names)
         places = _places(images)
+        array = np.zeros((*places.shape, *size), smallest_type(max(labels, default=0)))
+        overlaps = _paint(array, places.where, images, objects, labels)
+        records = _records(objects, labels, names)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InvalidInput(f"{path} has an annotation that cannot be read ({error!r}).") from error
-    array = np.zeros((*places.shape, *size), planes.dtype)
-    array[places.where] = planes if places.shape else planes[0]
     info = said.get("info", {})
     axes = (*places.axes, "y", "x")
     scale = info.get("scale", {}) if isinstance(info.get("scale"), dict) else {}
@@ -82,7 +81,7 @@ class _Places:
     def __init__(self, axes: tuple[str, ...], positions: NDArray[np.intp]) -> None:
         self.axes = axes
         self.shape = tuple(int(n) + 1 for n in positions.max(axis=0, initial=-1))
-        self.where: Any = tuple(positions.T) if axes else ()
+        self.where = [tuple(map(int, position)) for position in positions]
 
 
 def _places(images: Sequence[Mapping[str, Any]]) -> _Places:
@@ -103,42 +102,53 @@ def _labels_of(objects: Sequence[Mapping[str, Any]]) -> list[int]:
     return list(range(1, len(objects) + 1))
 
 
-def _painted(
+def _paint(
+    array: NDArray[Any],
+    where: Sequence[tuple[int, ...]],
     images: Sequence[Mapping[str, Any]],
     objects: Sequence[Mapping[str, Any]],
     labels: Sequence[int],
-    size: tuple[int, int],
-) -> tuple[NDArray[Any], int]:
-    dtype = smallest_type(max(labels, default=0))
-    planes = np.zeros((len(images), *size), dtype)
+) -> int:
+    """Paint all masks into their planes; return how many lie over earlier ones."""
     by_image: dict[Any, list[int]] = defaultdict(list)
     for number, one in enumerate(objects):
         by_image[one["image_id"]].append(number)
     overlaps = 0
-    for plane, image in zip(planes, images, strict=True):
+    for place, image in zip(where, images, strict=True):
+        plane = array[place]
         for number in by_image[image["id"]]:
-            mask = decoded(objects[number]["segmentation"], size)
-            free = mask & (plane == 0)
+            box, mask = decoded(objects[number]["segmentation"], plane.shape)
+            part = plane[box]
+            free = mask & (part == 0)
             overlaps += bool((mask & ~free).any())
-            plane[free] = labels[number]
-    return planes, overlaps
+            part[free] = labels[number]
+    return overlaps
 
 
-def decoded(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the mask of polygons, or of run lengths, plain or compressed."""
+def decoded(
+    segmentation: Any, size: tuple[int, ...]
+) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """Return the box and, inside it, the mask of polygons or of run lengths, plain or compressed.
+
+    A file may have a hundred thousand objects: nothing but the decoding itself takes whole planes.
+    """
     mask = needed("pycocotools.mask", "pycocotools", "COCO files")
     if isinstance(segmentation, list):
         if not segmentation:
-            return np.zeros(size, bool)
+            return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool)
         encoded = mask.merge(mask.frPyObjects([list(map(float, p)) for p in segmentation], *size))
     elif isinstance(segmentation["counts"], list):
         encoded = mask.frPyObjects(segmentation, *size)
     else:
         encoded = segmentation
+    if tuple(encoded["size"]) != tuple(size):
+        raise ValueError(f"a mask of {encoded['size']} in an image of {list(size)}")
     with warnings.catch_warnings():
         # pycocotools 2.0.11 on numpy 2: its own arrays do not know `copy`.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return np.asarray(mask.decode(encoded)).astype(bool)
+        left, top, width, height = (int(side) for side in np.asarray(mask.toBbox(encoded)))
+        box = slice(top, top + height), slice(left, left + width)
+        return box, np.asarray(mask.decode(encoded))[box].astype(bool)
 
 
 def _records(

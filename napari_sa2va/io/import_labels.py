@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.annotation.session import is_session
 from napari_sa2va.errors import InvalidInput
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sa2va.io.export.annotations import Annotations
+
+_COLOURS: Final = (
+    "{} is a colour picture. Give a label image, in which every pixel holds the number of its "
+    "object."
+)
 
 
 @contextmanager
@@ -58,15 +64,15 @@ def read_labels(path: Path) -> Annotations:
     if path.suffix.lower() == ".json":
         return read_coco(path)
     if is_nifti(path):
-        return read_nifti(path)
+        read = read_nifti(path)
+        if len(read.labels.shape) != len(read.space.axes):
+            raise InvalidInput(_COLOURS.format(path.name))
+        return replace(read, labels=whole_numbers(read.labels, path))
     if is_zarr(path):
         return _of_zarr(path)
     image = open_image(path, contrast_limits=(0.0, 1.0))
     if image.rgb:
-        raise InvalidInput(
-            f"{path.name} is a colour picture. Give a label image, in which every pixel holds the "
-            "number of its object."
-        )
+        raise InvalidInput(_COLOURS.format(path.name))
     return plain_annotations(
         path.stem.removesuffix("_labels"), whole_numbers(image.array, path), image.axes
     )

@@ -88,7 +88,8 @@ class _Rounded:
 
     def __getitem__(self, index: Any, /) -> NDArray[np.uint32]:
         part = np.asarray(self._array[index])
-        whole = part.astype(self.dtype)
+        with np.errstate(invalid="ignore"):  # what is no such number is told below
+            whole = part.astype(self.dtype)
         if not np.array_equal(whole, part):
             raise InvalidInput(
                 f"{self._path.name} holds fractions or negative numbers: give a label image, in "

@@ -176,7 +176,9 @@ class _Without:
     def __init__(self, labels: ArrayLike, left_out: Collection[int]) -> None:
         self._labels = labels
         # Of the labels' own type: large numbers of two types meet as inexact ones.
-        self._left_out = np.array(sorted(left_out)).astype(labels.dtype)
+        kind = np.dtype(labels.dtype)
+        most = 1 if kind.kind == "b" else np.iinfo(kind).max
+        self._left_out = np.array([one for one in sorted(left_out) if one <= most], kind)
         self.shape = labels.shape
         self.dtype = labels.dtype
         self.ndim = labels.ndim

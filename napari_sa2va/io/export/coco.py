@@ -7,6 +7,7 @@ COCO pass over.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,15 +110,19 @@ def classes_of(records: Iterable[ObjectRecord]) -> tuple[list[str], dict[int, in
     """
     names: list[str] = []
     known: dict[str, int] = {}
+    # Only those that differ in spaces and full stops need comparing: there may be 100,000.
+    similar: dict[str, list[int]] = defaultdict(list)
     numbers: dict[int, int] = {}
     for record in records:
         if not record.phrase.strip():
             continue
         if record.phrase not in known:
-            alike = (i for i, name in enumerate(names) if same_phrase(record.phrase, name))
+            near = similar["".join(record.phrase.casefold().replace(".", "").split())]
+            alike = (i for i in near if same_phrase(record.phrase, names[i]))
             known[record.phrase] = number = next(alike, len(names))
             if number == len(names):
                 names.append(record.phrase)
+                near.append(number)
         numbers[record.label] = known[record.phrase]
     return names, numbers
 

@@ -137,6 +137,8 @@ def _notes(annotations: Annotations, named: tuple[str, ...], largest: int) -> li
         notes.append("The position of the layer is not kept: ImageJ's images begin at 0.")
     if units_differ(space.units[-2:]):
         notes.append("Height and width have different units: ImageJ has that of the width only.")
+    if "z" in named and space.units[named.index("z")] != space.units[-1]:
+        notes.append("ImageJ reads the distance of planes in the unit of the width.")
     if largest > _LARGEST_SHORT:
         notes.append("With so many labels the numbers are kept as 32-bit floats.")
     if largest > _COLOURS:

@@ -35,6 +35,7 @@ _ORDER: Final = "ctz"  # slowest first
 _PER_MILLIMETRE: Final = 1000.0
 _HEADER_BYTES: Final = 352  # 348, and four that say that no extension follows
 _ALIGNED: Final = 2  # "aligned anat": a world, but not the scanner's
+_LONGEST: Final = 32_767  # lengths are 16-bit numbers in the header
 _INTEGER_TYPES: Final = (np.uint8, np.int16, np.int32)
 
 
@@ -64,6 +65,11 @@ def write_nifti(annotations: Annotations, path: Path) -> list[str]:
     if not fitting:
         raise InvalidInput(
             f"NIfTI's labels end at 2,147,483,647, and there is {largest:,}. Choose OME-Zarr."
+        )
+    if max(annotations.shape) > _LONGEST:
+        raise InvalidInput(
+            f"NIfTI's axes end at {_LONGEST:,}, and one has {max(annotations.shape):,}. Choose "
+            "OME-Zarr or OME-TIFF."
         )
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
     images, notes = _images(annotations, path.parent, stem.removesuffix("_labels"))
@@ -103,6 +109,8 @@ def _images(annotations: Annotations, folder: Path, stem: str) -> tuple[list[_Vo
                 notes.append("NIfTI has 8-bit colours only: a colour image is left out.")
                 continue
             dtype = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+        else:  # Fiji's TIFFs begin with the other end, and our header says which is ours
+            dtype = dtype.newbyteorder("<")
         suffix = f"_{number}" if len(pictures.arrays) > 1 else ""
         target = folder / f"{stem}_image{suffix}.nii.gz"
         volumes.append(_Volume(target, dtype, _reader(array, dtype, rgb), "image"))
@@ -219,7 +227,13 @@ def _notes(annotations: Annotations, named: tuple[str, ...]) -> list[str]:
             notes.append(f"The axis {axis!r} has no name in NIfTI: it is called {letter}.")
     if list(named[:-2]) != sorted(named[:-2], key=_ORDER.index):
         notes.append("The axes are in NIfTI's order: channel, time, depth, rows, columns.")
-    if space.units[-1] == PIXEL:
+    lengths = {space.units[named.index(axis)] for axis in "xyz" if axis in named}
+    if len(lengths) > 1:
+        notes.append(
+            "NIfTI has one unit for depth, height and width, and not all of them are known here: "
+            "where one is not, a step counts as 1."
+        )
+    elif space.units[-1] == PIXEL:
         notes.append("The size of a pixel is not known: a voxel is 1 long, without a unit.")
     elif "z" not in named:
         notes.append("A plane has no thickness: the voxel's is set to 1 mm.")

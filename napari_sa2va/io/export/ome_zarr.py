@@ -243,6 +243,7 @@ def _add_labels(
     import zarr
 
     root = zarr.open_group(str(path), mode="r+")
+    _check_size(annotations, root, path, named)
     labels = root.require_group("labels")
     if LABEL in labels and OURS not in dict(labels[LABEL].attrs):
         raise InvalidInput(f"{path} has labels called {LABEL} that are not ours.")
@@ -254,6 +255,23 @@ def _add_labels(
     names = list(said.get("ome", said).get("labels", []))
     if LABEL not in names:
         _put(labels, {"labels": [*names, LABEL]}, version)
+
+
+def _check_size(annotations: Annotations, root: Any, path: Path, named: tuple[str, ...]) -> None:
+    """Refuse labels that lie on another image; axes that only one of both has do not count."""
+    said = dict(root.attrs)
+    image = said.get("ome", said)["multiscales"][0]
+    try:
+        axes = [one if isinstance(one, str) else one["name"] for one in image["axes"]]
+        lengths = dict(zip(axes, root[image["datasets"][0]["path"]].shape, strict=True))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InvalidInput(f"{path} cannot be read as an OME-Zarr image ({error!r}).") from error
+    for axis, length in zip(named, annotations.shape, strict=True):
+        if lengths.get(axis, length) != length:
+            raise InvalidInput(
+                f"{path} has {lengths[axis]:,} positions along {axis}, and the labels {length:,}: "
+                "they are of another image. Choose another name."
+            )
 
 
 # --- shared

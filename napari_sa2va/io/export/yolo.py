@@ -6,7 +6,6 @@ as fractions of width and height.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from napari_sa2va.io.atomic import replacing_folder
@@ -71,7 +70,35 @@ def _line(shape: Shape, number: int, size: tuple[int, ...]) -> str:
 
 
 def _yaml(names: list[str]) -> str:
-    """Return data.yaml; text in JSON's quotes is text in YAML, too."""
-    rows = [f"  {number}: {json.dumps(name)}" for number, name in enumerate(names)]
-    head = [f"train: images/{_SPLIT}", f"val: images/{_SPLIT}", f"nc: {len(names)}", "names:"]
+    """Return data.yaml."""
+    rows = [f"  {number}: {_quoted(name)}" for number, name in enumerate(names)]
+    head = [f"train: images/{_SPLIT}", f"val: images/{_SPLIT}", f"nc: {len(names)}"]
+    head.append("names:" if rows else "names: {}")
     return "\n".join(["# Segmentation dataset of napari-sa2va", *head, *rows]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    r"""Return a text in YAML's double quotes: on one line, and letters as they are.
+
+    Not in JSON's, which has two halves for each letter beyond U+FFFF. Whatever is not printable is
+    escaped in YAML's ways (``\n``, ``\x07``, ``\u2028``, ``\U000e0001``).
+    """
+    letters = text.encode("utf-8", "replace").decode("utf-8")
+    return (
+        '"'
+        + "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in letters)
+        + '"'
+    )
+
+
+def _escape(letter: str) -> str:
+    if letter in '"\\':
+        return f"\\{letter}"
+    code = ord(letter)
+    return (
+        f"\\x{code:02x}"
+        if code < 0x100
+        else f"\\u{code:04x}"
+        if code < 0x10000
+        else f"\\U{code:08x}"
+    )

@@ -16,6 +16,7 @@ from napari_sa2va.io.export.annotations import Annotations, without_rejected
 from napari_sa2va.io.export.from_layers import layer_annotations
 from napari_sa2va.io.export.from_session import session_annotations
 from napari_sa2va.io.export.space import layer_arguments, layer_matrix, space_of
+from tests.io.export.conftest import record
 
 
 def test_a_session_brings_labels_rows_words_and_picture(session: Path, stack: Annotations) -> None:
@@ -111,3 +112,11 @@ def test_rejected_objects_are_left_out_and_counted(stack: Annotations) -> None:
     assert [record.label for record in kept.records] == [1, 5]
     assert set(np.unique(kept.plane((0,)))) == {0, 1}
     assert kept.notes == ("1 rejected object is left out.",)
+
+
+def test_a_rejected_label_that_the_array_cannot_hold_takes_no_other_along(
+    plane: Annotations,
+) -> None:
+    small = replace(plane, labels=np.full((2, 2), 44, np.uint8))
+    gone = without_rejected(replace(small, records=(record(300, status="rejected"),)))
+    assert (gone.whole() == 44).all()

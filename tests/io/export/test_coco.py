@@ -12,8 +12,10 @@ from pycocotools.coco import COCO
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.export import export
+from napari_sa2va.io.export.coco import classes_of
 from napari_sa2va.io.export.from_layers import plain_annotations
 from napari_sa2va.io.import_coco import read_coco
+from tests.io.export.conftest import record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +70,14 @@ def test_it_comes_back_whole(name: str, stack: Annotations, tmp_path: Path) -> N
     assert read.records == stack.records
     assert read.space.axes == stack.space.axes
     np.testing.assert_allclose(read.space.matrix, stack.space.matrix)
+
+
+def test_as_many_classes_as_objects() -> None:
+    phrases = [f"cell {number}" for number in range(30_000)]
+    records = [record(n, phrase=phrase) for n, phrase in enumerate(phrases, start=1)]
+    names, numbers = classes_of([*records, record(30_001, phrase=" Cell  1.")])
+    assert names == phrases
+    assert (numbers[30_000], numbers[30_001]) == (29_999, 1)
 
 
 def test_a_plane_without_phrases(plane: Annotations, tmp_path: Path) -> None:

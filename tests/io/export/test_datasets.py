@@ -48,6 +48,16 @@ def test_yolo_has_a_line_per_object_that_is_its_mask(stack: Annotations, tmp_pat
     assert any("next is not kept" in note for note in notes)
 
 
+def test_yolo_s_names_are_read_as_they_were_written(plane: Annotations, tmp_path: Path) -> None:
+    phrase = '😀 "a" \\ b\n\u2028: #é\x07\x85'
+    named = replace(plane, records=(replace(plane.records[0], phrase=phrase),))
+    export(named, "yolo", tmp_path / "a")
+    about = yaml.safe_load((tmp_path / "a" / "data.yaml").read_text(encoding="utf-8"))
+    assert about["names"] == {0: phrase, 1: "object"}
+    export(replace(plane, labels=np.zeros_like(plane.labels), records=()), "yolo", tmp_path / "b")
+    assert yaml.safe_load((tmp_path / "b" / "data.yaml").read_text())["names"] == {}
+
+
 def test_referring_expressions_have_image_mask_and_sentences(
     stack: Annotations, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from napari_sa2va.io.export import export
 from napari_sa2va.io.export.from_layers import plain_annotations
 from napari_sa2va.io.export.pictures import Pictures
 from napari_sa2va.io.export.space import space_of
+from napari_sa2va.io.import_labels import read_labels
 from napari_sa2va.io.import_nifti import holds_labels, read_nifti
 
 if TYPE_CHECKING:
@@ -98,9 +99,31 @@ def test_colours_are_colours(plane: Annotations, tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="end at 32,767"):
+        export(plain_annotations("x", np.ones((1, 32_768), int)), "nifti", tmp_path / "x.nii")
     large = plain_annotations("x", np.array([[2**31]], np.uint32))
     with pytest.raises(InvalidInput, match="2,147,483,647"):
         export(large, "nifti", tmp_path / "x_labels.nii.gz")
     (tmp_path / "bad.nii.gz").write_bytes(b"nothing")
     with pytest.raises(InvalidInput, match="cannot be read as NIfTI"):
         read_nifti(tmp_path / "bad.nii.gz")
+
+
+def test_an_image_whose_bytes_are_the_other_way_round(tmp_path: Path) -> None:
+    image = np.arange(12, dtype=">u2").reshape(3, 4) + 1  # as in a TIFF of Fiji's
+    shown = Pictures(("fiji",), (image,), (Channel((0.0, 12.0)),), (False,))
+    export(replace(plain_annotations("x", image), pictures=shown), "nifti", tmp_path / "x.nii")
+    for name in ("x.nii", "x_image.nii.gz"):
+        read = np.asarray(nibabel.load(tmp_path / name).dataobj)
+        np.testing.assert_array_equal(read[..., 0].T, image)
+
+
+def test_units_of_some_axes_only_are_told_of_and_fractions_are_no_labels(tmp_path: Path) -> None:
+    shown = {"units": ["pixel", "micrometer", "micrometer"]}
+    labels = np.ones((2, 3, 4), np.uint8)
+    half = replace(plain_annotations("x", labels, ["z"]), space=space_of(("z", "y", "x"), shown, 3))
+    assert any("one unit" in note for note in export(half, "nifti", tmp_path / "x.nii"))
+    assert any("distance of planes" in note for note in export(half, "imagej", tmp_path / "x.tif"))
+    nibabel.save(nibabel.Nifti1Image(np.full((2, 2, 2), 0.5, "f4"), np.eye(4)), tmp_path / "f.nii")
+    with pytest.raises(InvalidInput, match="fractions"):
+        read_labels(tmp_path / "f.nii").whole()

@@ -125,6 +125,8 @@ def test_labels_go_into_an_image_that_is_there(stack: Annotations, tmp_path: Pat
     root["labels"].attrs["labels"] = ["other"]
     with pytest.raises(InvalidInput, match=r"of version 0\.4"):
         export(stack, "ome-zarr", path)
+    with pytest.raises(InvalidInput, match="has 40 positions along y, and the labels 39"):
+        export(replace(stack, labels=stack.labels[:, :39]), "ome-zarr-0.4", path)
     for _ in range(2):  # the second takes the place of the first
         notes = export(stack, "ome-zarr-0.4", path)
     assert notes == ["The labels were added to the image that was there, as labels/sa2va."]

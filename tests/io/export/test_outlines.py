@@ -60,3 +60,12 @@ def test_pycocotools_fills_a_ring_as_it_was() -> None:
     (ring,) = polygons(mask)
     encoded = coco_mask.frPyObjects([ring.ravel().astype(float).tolist()], 30, 40)
     np.testing.assert_array_equal(coco_mask.decode(encoded)[..., 0].astype(bool), mask)
+
+
+def test_thousands_of_specks_are_joined_in_seconds() -> None:
+    mask = np.zeros((120, 120), bool)
+    mask[::3, ::3] = True  # 1,600 of them
+    polygon = one_polygon(mask)
+    assert len(polygon) == 1600 * 4 + 1599 * 2
+    encoded = coco_mask.frPyObjects([polygon.ravel().astype(float).tolist()], *mask.shape)
+    np.testing.assert_array_equal(coco_mask.decode(encoded)[..., 0].astype(bool), mask)
