@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sa2va.annotation.ready_questions import STANDARD, by_group, parse
+from napari_sa2va.widgets.objects_model import plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +45,8 @@ class ChatBar(QWidget):
     edit_questions_clicked = Signal()
     new_clicked = Signal()
     copy_clicked = Signal()
+    about_changed = Signal()
+    """Another plane, or other planes, are asked about."""
     keep_clicked = Signal()
     """The question that is being edited is to stay as it was."""
 
@@ -121,6 +124,8 @@ class ChatBar(QWidget):
         self.keep.clicked.connect(self.keep_clicked)
         self.menu.aboutToShow.connect(self._fill_menu)
         self.about.currentIndexChanged.connect(self._on_about)
+        self.about.currentIndexChanged.connect(self.about_changed)
+        self.frames.valueChanged.connect(self.about_changed)
 
     # --- what a question is about ---
 
@@ -162,19 +167,37 @@ class ChatBar(QWidget):
         """Say that Run will ask in the place of an earlier question."""
         self.editing.setVisible(editing)
 
-    def show_carried(self, questions: int) -> None:
-        """Say how many questions go with the next one."""
-        self.new.setEnabled(questions > 0)
-        if questions:
-            many = f"{questions} question{'s' * (questions > 1)}"
-            self.new.setText(f"New ({questions})")
-            self.new.setToolTip(
-                f"Begin a new conversation: the {many} so far, and their answers, stay here, but "
-                "no longer go with the next question"
+    def show_carried(self, sent: int, said: int = 0) -> None:
+        """Say how many questions go with the next one.
+
+        Parameters
+        ----------
+        sent : int
+            So many, as things stand.
+        said : int
+            Since the conversation began; those of them that are not sent are about something else
+            than what is looked at now, or too long ago.
+        """
+        said = max(said, sent)
+        self.new.setEnabled(said > 0)
+        self.new.setText(f"New ({sent})" if sent else "New")
+        left_out = said - sent
+        begin = "Begin a new conversation: what was said stays here, but no longer goes with what "
+        if not said:
+            tip = "Nothing was said that would go with the next question"
+        elif not left_out:
+            tip = f"{begin}you ask next. Now {_questions(sent)} would, with their answers."
+        elif sent:
+            tip = (
+                f"{begin}you ask next. Now {_questions(sent)} of {said} would, with their answers: "
+                "the others are about something else than what is looked at, or too long ago."
             )
         else:
-            self.new.setText("New")
-            self.new.setToolTip("Nothing was said that would go with the next question")
+            tip = (
+                f"{begin}you ask later. Now none of {_questions(said)} would: they are about "
+                "something else than what is looked at."
+            )
+        self.new.setToolTip(plain_tip(tip))
 
     def _fill_menu(self) -> None:
         self.menu.clear()
@@ -183,7 +206,7 @@ class ChatBar(QWidget):
             menu = self.menu if number == 0 else self.menu.addMenu(group or "Others")
             for question in questions:
                 action = menu.addAction(question.title.replace("&", "&&"))
-                action.setToolTip(question.text)
+                action.setToolTip(plain_tip(question.text))
                 action.triggered.connect(
                     lambda _=False, text=question.text: self.question_chosen.emit(text)
                 )
@@ -192,6 +215,10 @@ class ChatBar(QWidget):
         self.menu.addAction("Change these questions…").triggered.connect(
             self.edit_questions_clicked
         )
+
+
+def _questions(count: int) -> str:
+    return f"{count} question{'s' * (count > 1)}"
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication, QTextCursor
 from qtpy.QtWidgets import QDialog
 
@@ -13,11 +14,13 @@ from napari_sa2va.annotation.conversation import CHAT, Home, current_part
 from napari_sa2va.annotation.ready_questions import BLANK, read_questions
 from napari_sa2va.engine import CAPTION_QUESTION
 from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.widgets.active_run import place_of
 from napari_sa2va.widgets.chat_chips import ChatChips
 from napari_sa2va.widgets.chat_following import ChatFollowing
 from napari_sa2va.widgets.chat_fonts import FontCheck, sentence
 from napari_sa2va.widgets.chat_links import open_link
 from napari_sa2va.widgets.chat_questions import QuestionsDialog
+from napari_sa2va.widgets.chat_runs import sent_along
 from napari_sa2va.widgets.messages import Message
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from napari_sa2va.widgets.ask_panel import AskPanel
     from napari_sa2va.widgets.asked import Asked
     from napari_sa2va.widgets.controller import RunController
+
+_CARRIED_MILLISECONDS: Final = 100
 
 
 class ChatPart:
@@ -57,6 +62,7 @@ class ChatPart:
         asked: Callable[[], Asked],
         session: Callable[[], Path | None],
     ) -> None:
+        self._viewer = viewer
         self._controller = controller
         self._conversation = controller.conversation
         self._panel, self._view, self.bar = panel, panel.transcript, panel.bar
@@ -71,6 +77,9 @@ class ChatPart:
         self.following = ChatFollowing(viewer, controller, asked)
         self.following.told.connect(self.told.emit)
         self.bar.questions = self.questions
+        self._carried_timer = QTimer(panel)
+        self._carried_timer.setSingleShot(True)
+        self._carried_timer.setInterval(_CARRIED_MILLISECONDS)
         self._connect()
 
     def _connect(self) -> None:
@@ -87,9 +96,18 @@ class ChatPart:
         bar.new_clicked.connect(self.begin_anew)
         bar.copy_clicked.connect(self.copy_all)
         bar.keep_clicked.connect(self.keep)
+        bar.about_changed.connect(self._show_carried_soon)
+        self._carried_timer.timeout.connect(self._show_carried)
+        self._viewer.dims.events.point.connect(self._show_carried_soon)
 
     def close(self) -> None:
-        """Stop following the viewer."""
+        """Stop following the viewer; an answer that is being said ends here."""
+        self._viewer.dims.events.point.disconnect(self._show_carried_soon)
+        dialogue = self._controller.dialogue
+        dialogue.said.disconnect(self._on_said)  # the widgets may be gone already
+        dialogue.grown.disconnect(self._on_grown)
+        dialogue.settled.disconnect(self._on_settled)
+        dialogue.end(tell=False)
         self.chips.close()
 
     def leave(self) -> None:
@@ -148,12 +166,14 @@ class ChatPart:
         if turn.kind:
             self._panel.mode = "ask" if turn.kind == CHAT else turn.kind
         self._editing = number if number in self._part() else None
+        self._show_carried_soon()
         self.bar.show_editing(self._editing is not None)
         self._type(turn.text)
 
     def keep(self) -> None:
         """Edit no question any more."""
         self._editing = None
+        self._show_carried_soon()
         self.bar.show_editing(False)
 
     def begin_anew(self) -> None:
@@ -175,9 +195,29 @@ class ChatPart:
         return current_part(self._conversation.turns, order)
 
     def _show_carried(self) -> None:
+        """Say how many questions would be sent along; and how many there are."""
+        self._carried_timer.stop()
         turns = self._conversation.turns
-        answered = [at for at in self._part() if turns[at].speaker != "you" and turns[at].raw]
-        self.bar.show_carried(len(answered))
+        said = sum(turns[at].speaker != "you" and bool(turns[at].raw) for at in self._part())
+        self.bar.show_carried(self._sent() if said else 0, said)
+
+    def _show_carried_soon(self, *_: object) -> None:
+        if not self._carried_timer.isActive():
+            self._carried_timer.start()
+
+    def _sent(self) -> int:
+        asked = replace(
+            self._asked(),
+            mode="ask",
+            track=None,
+            movie=self.bar.movie,
+            instead_of=self._editing,
+        )
+        try:
+            place, _ = place_of(self._viewer, asked)
+        except Sa2VAError:  # said when it matters: at Run
+            return 0
+        return len(sent_along(asked, place, self._conversation))
 
     # --- what is shown ---
 
@@ -193,6 +233,7 @@ class ChatPart:
         """
         self.follow(objects)
         if images == self._images:
+            self._show_carried_soon()  # another part of them may be looked at
             return
         self._images = images
         self._controller.begins_anew = False
@@ -223,7 +264,7 @@ class ChatPart:
         turn = self._conversation.turns[number]
         self._view.add_turn(number, turn)
         self._check_fonts(turn.text)
-        self._show_carried()
+        self._show_carried_soon()
 
     def _on_grown(self, number: int) -> None:
         self._view.grow(number, self._conversation.turns[number].text)

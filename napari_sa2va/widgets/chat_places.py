@@ -41,7 +41,7 @@ def free_place(view: QTextEdit, start: int, stop: int, size: QSize) -> QPoint | 
     lines = list(_lines(view))
     places = []
     for at, text in lines:
-        top = text.center().y() - size.height() // 2
+        top = text.top() + (text.height() - size.height()) // 2
         place = QRect(QPoint(left, max(top, 0)), size)
         if start <= at < stop and text.top() >= 0 and place.bottom() < viewport.height():
             places.append(place)
@@ -69,7 +69,7 @@ def _lines(view: QTextEdit) -> Iterator[tuple[int, QRect]]:
             if begin.top() > viewport.height():
                 return
             width = viewport.width() if whole else int(line.naturalTextWidth()) + 1
-            yield cursor.position(), QRect(begin.left(), begin.top() + 1, width, begin.height() - 2)
+            yield cursor.position(), QRect(begin.left(), begin.top(), width, begin.height())
         block = block.next()
 
 

@@ -161,10 +161,7 @@ def chat_run(
     """
     looked_at = frames_looked_at(asked, place)
     about = about_what(asked, place, looked_at)
-    order = conversation.about_images(frozenset(layer.unique_id for layer in asked.images))
-    if asked.instead_of is not None:
-        order = [at for at in order if at < asked.instead_of]
-    turns = conversation.turns
+    order, turns = _before(asked, conversation), conversation.turns
     pairs = [] if begins else carried(turns, order, about)
     run = ChatRun(pairs, about, looked_at, begins=begins)
     if not begins and not pairs:
@@ -180,6 +177,28 @@ def chat_run(
         except InvalidInput:  # said with the answer: the regions are gone
             run.kept = None
     return run
+
+
+def sent_along(
+    asked: Asked, place: PlaneSnapshot | StackSnapshot, conversation: Conversation
+) -> list[tuple[Turn, Turn]]:
+    """Return what a question would be asked along with now, whatever its text will be.
+
+    Parameters
+    ----------
+    asked, place, conversation
+        As of `chat_run`.
+    """
+    about = about_what(asked, place, frames_looked_at(asked, place))
+    run = ChatRun(carried(conversation.turns, _before(asked, conversation), about), about)
+    gone = run._labels_before and asked.regions is None
+    return [] if gone else run.pairs
+
+
+def _before(asked: Asked, conversation: Conversation) -> list[int]:
+    """Return the turns about the images, as far as they come before what is asked."""
+    order = conversation.about_images(frozenset(layer.unique_id for layer in asked.images))
+    return order if asked.instead_of is None else [at for at in order if at < asked.instead_of]
 
 
 def frames_looked_at(asked: Asked, place: PlaneSnapshot | StackSnapshot) -> tuple[int, ...]:

@@ -124,8 +124,14 @@ class Dialogue:
             images = run.asked.images
             self.turn_done.emit(TurnDone("", text, found, run.detail, run.place, images, objects))
 
-    def end(self) -> None:
-        """Say so, if the run ended in the middle of an answer; what it had found is named."""
+    def end(self, *, tell: bool = True) -> None:
+        """Say so, if the run ended in the middle of an answer; what it had found is named.
+
+        Parameters
+        ----------
+        tell : bool
+            Whether `turn_done` is emitted. A dock that closes keeps the conversation by itself.
+        """
         asked, number = self._asked, self._over()
         if number is None or asked is None:
             return
@@ -139,6 +145,8 @@ class Dialogue:
             self.conversation.homes[number] = Home(_images(run), objects)
         self.conversation.settle(text, found, number, chips=chips, note=STOPPED)
         self.settled.emit(number)
+        if not tell:
+            return
         detail = {**run.detail, "stopped": True}
         told, images = " ".join(text.split()), run.asked.images
         self.turn_done.emit(

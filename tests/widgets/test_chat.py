@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_sa2va.annotation.ready_questions import BLANK, write_questions
 from napari_sa2va.annotation.session import load, read_entries
-from napari_sa2va.engine import CAPTION_QUESTION, ChatRequest, Exchange, TextChunk
+from napari_sa2va.engine import CAPTION_QUESTION, ChatRequest, Exchange, MaskFound, TextChunk
 from napari_sa2va.errors import InvalidInput
 
 # napari asks scikit-image not to warn of this, in a way that another thread can undo meanwhile.
@@ -137,10 +139,24 @@ def test_a_caption_becomes_chips_and_objects(dock: Any, run: Any, runner: Any, q
     assert labels.selected_label == 2, "what is gone cannot be gone to"
     objects.undo()
     assert looks(dock, 1)[1].colour is not None
+    labels.show_selected_label = True
+    assert all(sum(look.colour) > 0.2 for look in looks(dock, 1)), "its own colour, not black"
+    labels.show_selected_label = False
+
+    turns, gone, layer_gone = view.numbers, weakref.ref(objects), weakref.ref(labels)
     viewer.layers.remove(labels)
     assert [look.colour for look in looks(dock, 1)] == [None, None]
     view.chip_clicked.emit(1, 0)
     view.chip_entered.emit(1, 0)
+    viewer.layers.append(labels)  # as it was: its chips are back, and nothing is said twice
+    qtbot.waitUntil(lambda: all(look.colour for look in looks(dock, 1)), timeout=10_000)
+    assert view.numbers == turns
+    viewer.layers.remove(labels)
+    viewer.layers.selection.clear()  # napari remembers the last one
+    del objects, labels, step, layer
+    gc.collect()
+    assert gone() is None and layer_gone() is None, "what was said keeps no deleted layer"
+    assert [look.colour for look in looks(dock, 1)] == [None, None]
 
 
 def test_questions_go_on_from_one_another_and_can_be_edited(
@@ -219,9 +235,10 @@ def test_questions_go_on_from_one_another_and_can_be_edited(
     bar.copy.click()
     copied = QGuiApplication.clipboard().text()
     assert copied.startswith("you: How many red disks are there?\n\ndemo: There are two red disks")
-    write_questions("Mine: How many ___ are there?")
+    write_questions("Mine: How many ___ are <b>there</b>?")
     dock.ask.bar._fill_menu()
     assert bar.menu.actions()[0].text() == "Mine"
+    assert "&lt;b&gt;" in bar.menu.actions()[0].toolTip(), "shown as it was written"
     bar.menu.actions()[0].trigger()
     assert ask.composer.textCursor().selectedText() == BLANK
 
@@ -255,6 +272,28 @@ def test_questions_go_on_from_one_another_and_can_be_edited(
     assert kept and tuple(turns[at] for at in said) in kept, "all of it is in the image's session"
 
 
+def test_what_was_found_before_it_was_stopped_has_chips_and_is_kept(
+    dock: Any, run: Any, runner: Any, qtbot: Any
+) -> None:
+    view, turns = dock.ask.transcript, dock.controller.conversation.turns
+    dock.ask.mode = "ask"
+    runner.answer = "<p>a red disk</p> [SEG] and <p>a blue one</p> [SEG] too."
+    runner.paused_at = lambda event: isinstance(event, MaskFound)
+    run("What is there?", wait=False)
+    qtbot.waitUntil(runner.reached.is_set, timeout=90_000)
+    qtbot.waitUntil(lambda: dock.objects.objects is not None, timeout=30_000)
+    view.copy_turn(1)
+    assert QGuiApplication.clipboard().text() == "a red disk ■ and a blue one ■ too."
+    dock.controller.cancel()
+    qtbot.waitUntil(lambda: not dock.controller.busy, timeout=30_000)
+    assert turns[1].text == "a red disk ■ 1 and a blue one ■ too."
+    assert [chip.labels for chip in turns[1].chips] == [(1,), ()] and turns[1].labels == (1,)
+    assert looks(dock, 1)[0].colour is not None and looks(dock, 1)[1] is None
+    assert load(dock.session.path).turns[-1] == turns[1], "written when it stopped"
+    (asked,) = (one for one in read_entries(dock.session.path) if one.kind == "asked")
+    assert asked.text == "What is there?" and asked.detail["stopped"]
+
+
 def test_a_movie_and_regions_stay_in_view(
     open_dock: Any, runner: Any, picture: np.ndarray, qtbot: Any
 ) -> None:
@@ -281,6 +320,12 @@ def test_a_movie_and_regions_stay_in_view(
     assert dock.messages.button.text().startswith("Follow it through")
     assert "axis 0: 3" in dock.ask.transcript.toPlainText()
 
+    assert bar.new.text() == "New (2)"
+    viewer.dims.set_point(0, 5)
+    qtbot.waitUntil(lambda: bar.new.text() == "New", timeout=5000)
+    assert bar.new.isEnabled() and "none of 2 questions" in bar.new.toolTip()
+    viewer.dims.set_point(0, 3)
+    qtbot.waitUntil(lambda: bar.new.text() == "New (2)", timeout=5000)
     viewer.dims.set_point(0, 5)
     assert ask("And here?").before == ()
     assert "Asked on its own" in dock.messages.text, "the model does not see that plane any more"
