@@ -173,6 +173,62 @@ def steps_of(labels: Labels, *, undone: bool = False) -> list[list[Any]]:
     return list(getattr(labels, "_redo_history" if undone else "_undo_history", ()))
 
 
+def is_ours(step: Sequence[Any]) -> bool:
+    """Whether `add_step` made all of a step."""
+    return all(change_of(atom) is not None or is_of_rows(atom) for atom in step)
+
+
+def take_keys(labels: Labels, undo: Callable[[], object], redo: Callable[[], object]) -> None:
+    """Have napari's keys, and whoever calls the layer's methods, undo and redo by other means."""
+    for name, method in (("undo", undo), ("redo", redo)):
+        # Found before the method of the class. Not to keep alive whose method it is.
+        vars(labels)[name] = functools.partial(_call, weakref.WeakMethod(method))
+
+
+def _call(method: weakref.WeakMethod[Callable[[], object]]) -> None:
+    if (alive := method()) is not None:
+        alive()
+
+
+def give_keys_back(labels: Labels) -> None:
+    """Let the layer undo and redo by itself again."""
+    for name in ("undo", "redo"):
+        vars(labels).pop(name, None)
+
+
+def replay_at_once(labels: Labels, *, undoing: bool) -> None:
+    """Undo or redo the next step as napari does."""
+    kind = type(labels)
+    (kind.undo if undoing else kind.redo)(labels)
+
+
+def replay_rows(step: Sequence[Any], *, undoing: bool) -> None:
+    """Undo or redo what a step does to rows; its pixels are there already."""
+    for atom in step:
+        if is_of_rows(atom):
+            atom.heard(undoing)
+
+
+def move_step(labels: Labels, step: list[Any], *, undoing: bool) -> None:
+    """Move a step to the other side of the history, as napari does when it has replayed one.
+
+    If an edit came in between, which has emptied the redo side, an undone step is gone for good,
+    and a redone one stands below the edit.
+    """
+    undo, redo = labels._undo_history, labels._redo_history
+    side = undo if undoing else redo
+    at = next((n for n, known in enumerate(side) if known is step), None)
+    if at is not None:
+        last = at == len(side) - 1
+        del side[at]
+        if last:
+            (redo if undoing else undo).append(step[::-1])
+    elif not undoing and undo:
+        edit = undo.pop()
+        undo.append(step[::-1])
+        undo.append(edit)
+
+
 def forget_step(labels: Labels, step: Sequence[Any]) -> None:
     """Take the newest step out of the history, if it is this one: nothing came of it."""
     undo = labels._undo_history

@@ -19,11 +19,18 @@ from napari_sa2va.viewer.colours import ChosenColours
 from napari_sa2va.viewer.edits import Edit
 from napari_sa2va.viewer.entries import axes_of, indexed, is_empty
 from napari_sa2va.viewer.freed import freed
-from napari_sa2va.viewer.history import HistoryWatch, forget_all, forget_step, steps_of
+from napari_sa2va.viewer.history import (
+    HistoryWatch,
+    change_of,
+    forget_all,
+    forget_step,
+    steps_of,
+)
 from napari_sa2va.viewer.labels import highest_label, pixel_area
 from napari_sa2va.viewer.locks import mend_step
 from napari_sa2va.viewer.navigation import nearest_plane, plane_in_view
 from napari_sa2va.viewer.rows import WrittenRows
+from napari_sa2va.viewer.store import cannot_write, place_of
 from napari_sa2va.viewer.survey import survey
 from napari_sa2va.viewer.timeline import TimeLine
 
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.painting import Box
     from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.viewer.entries import Entry
+    from napari_sa2va.viewer.replaying import Replay
 
 # So many planes are counted again when napari says no more than that something changed.
 _FEW_PLANES: Final = 20
@@ -97,6 +105,10 @@ class LabelObjects(TimeLine):
 
     def close(self) -> None:
         """Stop watching, and take the captions away: the layer is gone."""
+        if self._replay is not None:
+            self._replay.let_go()
+            self._replay = None
+        self.replay_in_pieces(None)
         for event, slot in self._slots():
             event.disconnect(slot)
         self.captions.remove()
@@ -183,6 +195,7 @@ class LabelObjects(TimeLine):
         InvalidInput
             There are not so many.
         """
+        self.finish_replay()
         first = self.next_label()
         dtype = np.dtype(self.labels.data.dtype)
         if first + count - 1 <= np.iinfo(dtype).max:
@@ -219,6 +232,7 @@ class LabelObjects(TimeLine):
     @contextmanager
     def painting(self, *planes: PlaneIndex) -> Iterator[None]:
         """Leave pixels alone that change inside the block; then count those of some planes."""
+        self.finish_replay()
         with self.quiet():
             yield
         self._book.count(planes)
@@ -229,6 +243,7 @@ class LabelObjects(TimeLine):
 
         Rows are measured by the next `write`.
         """
+        self.finish_replay()
         self._book.tally(plane, gained)
         self._unwritten = True
 
@@ -266,6 +281,11 @@ class LabelObjects(TimeLine):
         if news:
             self.changed.emit()
 
+    def show_phrases(self) -> None:
+        """Write the captions of a layer that had its objects before it was watched."""
+        if self.labels in self.viewer.layers:
+            self._show_captions()
+
     def _show_captions(self, *, moved: bool = False) -> None:
         shown = self._book.present() if self.show_captions else []
         self.captions.show(captions_in(shown, self.view), moved=moved)
@@ -288,6 +308,7 @@ class LabelObjects(TimeLine):
 
     def _on_paint(self, event: Any) -> None:
         """Follow an edit: what was undone before it cannot come back."""
+        self.finish_replay()
         self._history.look()
         # What this edit covers was not undone, though whoever looked in the middle of it missed it.
         self._book.forget_undone([*steps_of(self.labels), event.value])
@@ -349,6 +370,8 @@ class LabelObjects(TimeLine):
         self._view_known = False
         if self._quiet or self.labels.data is not self._array:  # `_on_data` comes after this
             return
+        if self._replay is not None:  # a slider moved
+            return
         moved = self._history.look()
         replays, self._replays = self._replays, {}
         if self._pending or self._restored:
@@ -382,6 +405,29 @@ class LabelObjects(TimeLine):
         if changed:
             self.reverted.emit()
 
+    def _replayed_all(self, replay: Replay) -> None:
+        self._history.look()
+        replays, self._replays = self._replays, {}
+        self._book.count(self._book.take_in(replay.step, replays))
+        changed = self._book.measure(undone=True)
+        self._row_news = False
+        kind, action = "undo" if replay.undoing else "redo", replay.action
+        text, labels = ("Paint", ()) if action is None else (action.text, action.labels)
+        self.tell(Action(kind, f"{kind.capitalize()}: {text}", replay.boxes, labels))
+        with self.quiet():
+            self.labels.refresh()
+        if changed:
+            self.reverted.emit()
+
+    def _replay_broke(self, replay: Replay, error: OSError) -> None:
+        self._replays = {}
+        self._book.count(change.plane for atom in replay.step if (change := change_of(atom)))
+        self._book.measure()
+        self.refused.emit(str(cannot_write(place_of(self.labels.data), error)))
+        self.tell(Action("edit", "Part of an undo", replay.boxes))
+        with self.quiet():
+            self.labels.refresh()
+
     def _planes_at_hand(self) -> set[PlaneIndex]:
         """Return what to count when no more is known than that something may have changed."""
         known = self._book.planes()
@@ -397,6 +443,9 @@ class LabelObjects(TimeLine):
         if tuple(self.labels.data.shape) != self._shape:
             self._shape = tuple(self.labels.data.shape)
             self._book = Book(self.labels, {})
+        if self._replay is not None:
+            self._replay.let_go()
+            self._replay, self._replays = None, {}
         self._array = self.labels.data
         forget_all(self.labels)
         self._history = HistoryWatch(self.labels)

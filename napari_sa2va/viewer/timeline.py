@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from psygnal import Signal
@@ -12,7 +12,16 @@ from psygnal import Signal
 from napari_sa2va.annotation.actions import Action
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.entries import axes_of, indexed
-from napari_sa2va.viewer.history import action_of, add_step, steps_of
+from napari_sa2va.viewer.history import (
+    action_of,
+    add_step,
+    give_keys_back,
+    is_ours,
+    replay_at_once,
+    steps_of,
+    take_keys,
+)
+from napari_sa2va.viewer.replaying import Replay, box_key
 from napari_sa2va.viewer.selective_undo import last_effect
 from napari_sa2va.viewer.steps import Step
 
@@ -24,6 +33,11 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.actions import Where
     from napari_sa2va.viewer.book import Book
     from napari_sa2va.viewer.stamps import PlaneChange
+
+
+# Steps over more planes are undone in pieces; so many take 0.1 s on a hard disk.
+_AT_ONCE: Final = 20
+_PIECE_SECONDS: Final = 0.03
 
 
 class TimeLine:
@@ -40,8 +54,14 @@ class TimeLine:
     done = Signal(object)
     """An `Action` is completed; told before rows are shown, so that a log has it first."""
 
+    replay_moved = Signal(int, int)
+    """So many planes of the step that is undone or redone in pieces are written, of so many."""
+
     def __init__(self, labels: Labels, book: Book) -> None:
         self.labels = labels
+        self._replay: Replay | None = None
+        self._later: Callable[[Callable[[], bool]], object] | None = None
+        self._packed: dict[Any, dict[str, Any]] = {}
         self._book = book
         self._quiet = False
         self._row_news = False
@@ -86,6 +106,7 @@ class TimeLine:
         Step
             Takes what is to be done.
         """
+        self.finish_replay()
         step = Step(self.labels.data, self._book, self._book.locked)
         try:
             with self.quiet():
@@ -160,17 +181,93 @@ class TimeLine:
 
     def undo(self) -> bool:
         """Take back the last step, whatever layer is active; return whether there was one."""
-        there = bool(steps_of(self.labels))
-        if there:
-            self.labels.undo()
-        return there
+        return self._replay_next(undoing=True)
 
     def redo(self) -> bool:
         """Make the step again that was taken back last; return whether there was one."""
-        there = bool(steps_of(self.labels, undone=True))
-        if there:
-            self.labels.redo()
-        return there
+        return self._replay_next(undoing=False)
+
+    def replay_in_pieces(self, later: Callable[[Callable[[], bool]], object] | None) -> None:
+        """Undo and redo steps over many planes in pieces from now on, also by napari's keys.
+
+        Parameters
+        ----------
+        later : callable or None
+            Given a function, calls it when the window has time, and again until it returns False.
+            None: from now on at once.
+        """
+        self.finish_replay()
+        self._later = later
+        if later is None:
+            give_keys_back(self.labels)
+        else:
+            take_keys(self.labels, self.undo, self.redo)
+
+    @property
+    def replaying(self) -> bool:
+        """Whether a step is being undone or redone in pieces."""
+        return self._replay is not None
+
+    def finish_replay(self) -> None:
+        """Undo or redo at once what is left of it: what comes next builds on it."""
+        while self._replay is not None:
+            self._go_on(None)
+
+    def packed(self, boxes: Sequence[Where]) -> list[dict[str, Any]] | None:
+        """Return boxes of an undo or redo that is being told, packed for a log.
+
+        They were packed piece by piece; reading thousands again would keep the window waiting.
+        None if any is not known.
+        """
+        found = [self._packed.get(box_key(box)) for box in boxes] if self._packed else [None]
+        return None if None in found else [box for box in found if box is not None]
+
+    def _replay_next(self, *, undoing: bool) -> bool:
+        if self._replay is not None:  # it shows on the button that something is under way
+            return True
+        steps = steps_of(self.labels, undone=not undoing)
+        if not steps:
+            return False
+        step = steps[-1]
+        if self._later is None or len(step) <= _AT_ONCE or not is_ours(step):
+            replay_at_once(self.labels, undoing=undoing)
+            return True
+        self._replay = Replay(self.labels, step, undoing=undoing)
+        self.replay_moved.emit(0, self._replay.total)
+        self._later(lambda: self._go_on(_PIECE_SECONDS))
+        return True
+
+    def _go_on(self, seconds: float | None) -> bool:
+        """Do a piece of what is under way; return whether there is more."""
+        replay = self._replay
+        if replay is None:
+            return False
+        try:
+            if replay.go_on(seconds):
+                self.replay_moved.emit(replay.done, replay.total)
+                return True
+            replay.settle()
+        except OSError as error:
+            self._replay = None
+            replay.let_go()
+            self._replay_broke(replay, error)
+            return False
+        self._replay = None
+        self._packed = replay.packed
+        try:
+            self._replayed_all(replay)
+        finally:
+            self._packed = {}
+            self.replay_moved.emit(replay.total, replay.total)
+        return False
+
+    def _replayed_all(self, replay: Replay) -> None:
+        """Follow a step that was undone or redone in pieces."""
+        raise NotImplementedError
+
+    def _replay_broke(self, replay: Replay, error: OSError) -> None:
+        """Follow as much of a step as could be written."""
+        raise NotImplementedError
 
     @property
     def undo_text(self) -> str:

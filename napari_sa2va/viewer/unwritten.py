@@ -108,7 +108,7 @@ class Unwritten:
             kind,
             action.text,
             labels=action.labels,
-            boxes=tuple(pack_boxes(labels.data, boxes)),
+            boxes=tuple(self._objects.packed(boxes) or pack_boxes(labels.data, boxes)),
             rows=rows,
             turns=turns,
             detail=detail,

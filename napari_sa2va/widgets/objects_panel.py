@@ -12,6 +12,7 @@ from napari_sa2va.widgets.object_actions import ObjectActions
 from napari_sa2va.widgets.objects_menu import ObjectsMenu
 from napari_sa2va.widgets.objects_model import Column, ObjectsModel
 from napari_sa2va.widgets.objects_table import ObjectsTable
+from napari_sa2va.widgets.replaying import Replaying
 from napari_sa2va.widgets.review import Review
 from napari_sa2va.widgets.section import Section
 from napari_sa2va.widgets.shortcuts import shown, with_key
@@ -56,6 +57,8 @@ class ObjectsPanel(QWidget):
         self.start = _button("Review", "review", "Go through the objects, worst score first")
         self.undo = _button("Undo", "undo", "")
         self.redo = _button("Redo", "redo", "")
+        self._acting = (self.accept, self.reject, self.describe, self.start)
+        self._replaying = Replaying(self)
         self.more = QToolButton()
         self.more.setText("⋯")
         self.more.setAccessibleName("More actions")
@@ -115,8 +118,10 @@ class ObjectsPanel(QWidget):
         exchange.told.connect(self.told)
 
     def close_tasks(self) -> None:
-        """Measure nothing any more: the window goes."""
+        """Measure nothing any more, and let no undo be half done: the window goes."""
         self.numbers.close_task()
+        if self._objects is not None:
+            self._objects.replay_in_pieces(None)
 
     def show_objects(self, objects: LabelObjects | None) -> None:
         """Show the rows of a layer, and follow them."""
@@ -125,12 +130,17 @@ class ObjectsPanel(QWidget):
             for old, connect in ((self._objects, False), (objects, True)):
                 for signal, slot in [] if old is None else self._wires(old):
                     (signal.connect if connect else signal.disconnect)(slot)
+            if self._objects is not None:
+                self._objects.replay_in_pieces(None)
+            if objects is not None:
+                self._replaying.follow(objects)
         self._objects = self.commands.objects = objects
         self.refresh()
 
     def _wires(self, objects: LabelObjects) -> list[tuple[Any, Any]]:
         return [
             (objects.changed, self.refresh),
+            (objects.replay_moved, self._on_replay),
             (objects.labels.events.selected_label, self._on_label),
             (objects.labels.events.colormap, self.model.repaint),
         ]
@@ -157,12 +167,23 @@ class ObjectsPanel(QWidget):
             (self.redo, "redo", "" if objects is None else objects.redo_text),
         ):
             title = name.capitalize()
+            button.setText(f"{title} {shown(name)}".rstrip())
             button.setEnabled(bool(text))
             button.setToolTip(with_key(f"{title}: {text}" if text else f"Nothing to {name}", name))
         there = objects is not None and self.model.rowCount() > 0
-        for button in (self.accept, self.reject, self.describe, self.start):
+        for button in self._acting:
             button.setEnabled(there)
         self.more.setEnabled(objects is not None)
+
+    def _on_replay(self, done: int, total: int) -> None:
+        """Say how far an undo or redo over many planes is; nothing else is done meanwhile."""
+        if self._objects is None or not self._objects.replaying:
+            self._show_undo()
+            return
+        for button in (*self._acting, self.undo, self.redo):
+            button.setEnabled(False)
+        self.undo.setText(f"{done * 100 // total} %")
+        self.undo.setToolTip(f"{done} of {total} planes are written. Editing waits until then.")
 
     def _on_click(self, index: Any) -> None:
         """Go to the object, or from a click on its planes to the next flagged one."""

@@ -10,10 +10,19 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel, QScrollArea, QWidget
 
+from napari_sa2va.engine import QuestionDone
+from napari_sa2va.viewer import timeline
+from napari_sa2va.viewer.results import results_of
 from napari_sa2va.widgets import Sa2VAWidget
 from napari_sa2va.widgets.dock import WIDTH
 from napari_sa2va.widgets.memory import DockState
-from napari_sa2va.widgets.messages import Message, already_there, unknown_words
+from napari_sa2va.widgets.messages import (
+    Message,
+    already_there,
+    combined,
+    notes_on_answer,
+    unknown_words,
+)
 
 # napari asks scikit-image not to warn of this, in a way that another thread can undo meanwhile.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
@@ -86,6 +95,30 @@ def test_undo_and_redo_buttons(dock: Any, run: Any, qtbot: Any) -> None:
     assert dock.objects.model.rowCount() == 0
     qtbot.mouseClick(dock.objects.redo, Qt.MouseButton.LeftButton)
     assert dock.objects.model.rowCount() == 1
+
+
+def test_undo_over_many_planes_says_how_far_it_is(
+    dock: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "_PIECE_SECONDS", 0.0)
+    viewer, data = dock._viewer, np.zeros((30, 16, 16), dtype=np.int32)
+    viewer.add_image(data.astype(np.uint8), name="stack")
+    labels = viewer.add_labels(data, name="stack · Sa2VA")
+    objects = results_of(viewer).of(labels)
+    dock.objects.show_objects(objects)
+    with objects.step("track", "Track") as step:
+        for plane in range(30):
+            step.paint((plane, None, None), (slice(2, 4), slice(2, 4)), np.ones((2, 2), bool), 1)
+    panel = dock.objects
+    labels.undo()  # as napari's key does
+    assert objects.replaying
+    assert (panel.undo.text(), panel.undo.isEnabled()) == ("0 %", False)
+    qtbot.waitUntil(lambda: not objects.replaying)
+    assert not data.any()
+    assert panel.undo.text().startswith("Undo") and not panel.undo.isEnabled()
+    qtbot.mouseClick(panel.redo, Qt.MouseButton.LeftButton)
+    panel.close_tasks()  # the window goes in the middle
+    assert data.any(axis=(1, 2)).all()
 
 
 def test_the_threshold_slider(dock: Any, run: Any, qtbot: Any) -> None:
@@ -236,6 +269,18 @@ def test_messages_in_words() -> None:
     )
     assert unknown_words(("x",), "demo") == "The demo model does not know the word “x”."
     assert unknown_words(("x", "y"), "demo").endswith("the words “x”, “y”.")
+
+
+def test_what_holds_of_several_expressions_is_said_once() -> None:
+    done = QuestionDone(0, "Sure, [SEG].", ((0, 0),), 1)
+    notes = [Message("Cancelled.")]
+    for phrase in ("a", "b"):
+        notes += notes_on_answer(done, phrase, "demo", nothing_new=True, cancelled=False)
+    alone = combined(notes[:2]).text
+    assert alone.startswith("Cancelled.\n“a” was found")
+    both = combined(notes).text
+    assert both.startswith("Cancelled.\n“a”, “b” were found")
+    assert both.count("Replace") == 1
 
 
 def test_a_message_can_be_closed_and_acted_upon(dock: Any, qtbot: Any) -> None:
