@@ -135,6 +135,12 @@ class PreviewLayer:
             layer.visible = True
         layer.refresh(extent=False, thumbnail=False, highlight=False)
 
+    def remove(self) -> None:
+        """Take the layer away."""
+        if (layer := self.layer) is not None:
+            self._viewer.layers.remove(layer)
+        self._layer = None
+
     def clear(self) -> None:
         """Show nothing."""
         if (layer := self.layer) is not None and layer.data.any():

@@ -106,6 +106,12 @@ class PromptLayer:
         rims = [_RIM * (size > _DOT / pixel) for size in sizes]  # dots would be all rim
         _fill(layer, on_layer(placement, places), colours, symbols, sizes, rims)
 
+    def remove(self) -> None:
+        """Take the layer away."""
+        if (layer := self.layer) is not None:
+            self._viewer.layers.remove(layer)
+        self._layer = None
+
     def clear(self) -> None:
         """Show no marks; the layer stays."""
         if (layer := self.layer) is not None and len(layer.data):

@@ -93,10 +93,12 @@ class AskPanel(QWidget):
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(6)
         self.regions: QWidget | None = None
+        self._ran, self._ran_in = "", ""
         self._lay_out()
         self.run.clicked.connect(self.run_clicked)
         self.cancel.clicked.connect(self.cancel_clicked)
         self._modes.buttonToggled.connect(self._on_mode)
+        self._modes.buttonClicked.connect(self._on_clicked)
         self.segment.setChecked(True)
         self.set_busy(False)
 
@@ -144,6 +146,14 @@ class AskPanel(QWidget):
         """What was typed."""
         return self.composer.toPlainText()
 
+    def note_run(self) -> None:
+        """Select the text that was just run: the next one replaces it, and it can be run again.
+
+        It goes when another mode is chosen: an expression is no question, nor the other way round.
+        """
+        self.composer.selectAll()
+        self._ran, self._ran_in = self.text, self.mode
+
     def set_busy(self, busy: bool) -> None:
         """Show that a run is under way, or none."""
         self.run.setEnabled(not busy)
@@ -168,6 +178,12 @@ class AskPanel(QWidget):
             self.progress.setRange(0, 1000)
             self.progress.setValue(round(fraction * 1000))
         self.progress.setUpdatesEnabled(True)
+
+    def _on_clicked(self) -> None:
+        """Take away what was run in another mode; Ctrl+Z brings it back."""
+        if self._ran and self.mode != self._ran_in and self.text == self._ran:
+            self.composer.selectAll()
+            self.composer.textCursor().removeSelectedText()
 
     def _on_mode(self) -> None:
         self.composer.setPlaceholderText(PLACEHOLDERS[self.mode])

@@ -70,6 +70,12 @@ class CorrectDrawing:
         self.marks.clear()
         self.preview.clear()
 
+    def remove(self) -> None:
+        """Take the layers away: nobody corrects any more."""
+        self.clear()
+        self.marks.remove()
+        self.preview.remove()
+
     def hide(self) -> None:
         """Draw nothing for a long time."""
         self.clear()

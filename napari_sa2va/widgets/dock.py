@@ -235,7 +235,7 @@ class Sa2VAWidget(QWidget):
         """Ask what was typed."""
         if self.controller.ask(self.asked()):
             self.chat.ran()
-            self.ask.composer.selectAll()  # the next text replaces it, and it can be run again
+            self.ask.note_run()
             self._remember()
 
     def asked(self) -> Asked:
@@ -345,6 +345,8 @@ class Sa2VAWidget(QWidget):
             self.options.set_targets(list(suitable_targets(self._viewer, placement)))
             target = self.options.target.currentData()
             objects = self._results.existing(images, placement, target)
+            if objects is not None:
+                objects.show_captions = self.options.captions.isChecked()
         except Sa2VAError:  # said when it matters: at Run
             self.options.set_targets(())
             objects = None
@@ -420,6 +422,7 @@ class Sa2VAWidget(QWidget):
         self._results.removed.disconnect(self._on_source)
         self._results.refused.disconnect(self._on_refused)
         self._closing()
+        self.correct.correcting.drawing.remove()
         self.threshold.set_run(None)
         self.objects.show_objects(None)
         self.deleteLater()

@@ -45,6 +45,8 @@ _MOST_UNASKED: Final = 64_000_000
 _CHOSEN_MILLISECONDS: Final = 150
 _EDITED_MILLISECONDS: Final = 700  # longer than a run takes from one plane to the next
 _MOST_LETTERS: Final = 400
+# Of the width; a centre with its unit fits into the second column of a narrow dock.
+_SHARES: Final = (3, 4)
 _MOST_IN_TIP: Final = 4000
 
 
@@ -114,7 +116,7 @@ class MeasuredPanel(QWidget):
             self._headings.append(heading)
             grid.addWidget(heading, 0, column)
             grid.addWidget(label, 1, column, Qt.AlignmentFlag.AlignTop)
-            grid.setColumnStretch(column, 1)
+            grid.setColumnStretch(column, _SHARES[column])
         grid.addWidget(self.measure_button, 2, 1, Qt.AlignmentFlag.AlignLeft)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -306,6 +308,8 @@ class _Wrapped(QLabel):
         super().__init__()
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
+        # The height follows the text late: what is said and what is measured begin side by side.
+        self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse

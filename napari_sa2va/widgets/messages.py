@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from napari_sa2va.viewer.run import LabelRun
 
@@ -12,6 +12,17 @@ if TYPE_CHECKING:
 
     from napari_sa2va.engine import QuestionDone
     from napari_sa2va.viewer.track_run import TrackRun
+
+
+_NOTHING_NEW: Final = (
+    " was found, but its mask is empty or all of it has labels already. “Replace” would give its "
+    "pixels to the new label."
+)
+_NOTHING_NEW_OF_THEM: Final = (
+    " were found, but their masks are empty or all of them has labels already. “Replace” would "
+    "give their pixels to the new labels."
+)
+_MOST_NAMED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +92,7 @@ def notes_on_answer(
         words = f" The model says: {done.answer.strip()}" if done.answer.strip() else ""
         texts.append(f"Not found: “{phrase}”.{words}")
     elif done.masks and nothing_new:
-        texts.append(
-            f"“{phrase or 'What was found'}” was found, but its mask is empty or all of it "
-            "has labels already. “Replace” would give its pixels to the new label."
-        )
+        texts.append(f"“{phrase or 'What was found'}”{_NOTHING_NEW}")
     if not done.complete and not cancelled:
         texts.append("The answer did not end by itself and was cut off at the greatest length.")
     if done.unknown_words:
@@ -111,6 +119,18 @@ def combined(notes: list[Message]) -> Message:
     """
     order = ("info", "warning", "error")
     level = max((note.level for note in notes), key=order.index)
-    texts = dict.fromkeys(note.text for note in notes)
+    texts = _joined(list(dict.fromkeys(note.text for note in notes)))
     act = next((note for note in reversed(notes) if note.action is not None), Message(""))
     return Message("\n".join(texts), level, act.button, act.action)
+
+
+def _joined(texts: list[str]) -> list[str]:
+    """Say once what holds of several expressions: nothing of them was new."""
+    names = [text.removesuffix(_NOTHING_NEW) for text in texts if text.endswith(_NOTHING_NEW)]
+    if len(names) < 2:
+        return texts
+    more = len(names) - _MOST_NAMED
+    listed = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    first = next(at for at, text in enumerate(texts) if text.endswith(_NOTHING_NEW))
+    texts = [*texts[:first], f"{listed}{_NOTHING_NEW_OF_THEM}", *texts[first:]]
+    return [text for text in texts if not text.endswith(_NOTHING_NEW)]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from napari_sa2va.widgets.model_panel import ModelPanel
     from napari_sa2va.widgets.stack_panel import StackPanel
 
+# A hyphen at which no line ends: names of models stay whole.
+_UNBROKEN: Final = "\u2011"
 _TIP_LETTERS: Final = 72
 
 
@@ -105,7 +107,8 @@ class Offers(QLabel):
         """Say what the chosen way of asking is not for."""
         about = {"ask": Capability.ASK, "describe": Capability.REGION}.get(self._ask.mode)
         lacks = about is not None and self._model.known.lacks(about)
-        self.setText(why_not(self._model.short_name, about) if about is not None and lacks else "")
+        why = why_not(self._model.short_name, about) if about is not None and lacks else ""
+        self.setText(why.replace("-", _UNBROKEN))
         self.setVisible(lacks)
 
     def _get_sam2(self) -> None:

@@ -23,7 +23,7 @@ from napari_sa2va.widgets.shortcuts import shown, with_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NONE: Final = "no layer with regions"
+_NONE: Final = "none yet"
 _MOST_LETTERS: Final = 16
 
 

@@ -72,11 +72,11 @@ class SessionRow(QWidget):
         self._said = Said(conversation)
         self._images = images
         self._recorder: Recorder | Unlabelled | None = None
+        self._returned: list[LabelObjects] = []
         self._open = False
         self.light = QLabel("●")
         self.label = QElidingLabel()
         self.label.setElideMode(Qt.TextElideMode.ElideMiddle)
-        self.label.setMargin(2)
         self.folder = QToolButton()
         self.folder.setText("Show")
         self.folder.setToolTip("Show the session's folder in the file manager")
@@ -90,7 +90,7 @@ class SessionRow(QWidget):
         self.menu = QMenu(self.restore)
         self.restore.setMenu(self.menu)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 0, 6, 2)
+        layout.setContentsMargins(8, 2, 6, 4)
         layout.setSpacing(4)
         layout.addWidget(self.light)
         layout.addWidget(self.label, stretch=1)
@@ -209,11 +209,19 @@ class SessionRow(QWidget):
         self._said.tell(self._recorder)
 
     def _recall(self, recorder: Recorder) -> None:
+        # Not at once: this may be the event of a layer being added, and captions are another one.
+        self._returned.append(recorder.objects)
+        QTimer.singleShot(0, self._show_phrases)
         labels = recorder.objects.labels
         images = frozenset(labels.metadata.get(METADATA, {}).get("images", ()))
         home = Home(images, recorder.objects)
         for _ in self._said.recall(recorder):
             self.said.emit(len(self._conversation.turns) - 1, home)
+
+    def _show_phrases(self) -> None:
+        returned, self._returned = self._returned, []
+        for objects in returned:
+            objects.show_phrases()
 
     def _tick(self) -> None:
         self.sessions.tick()

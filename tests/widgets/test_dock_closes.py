@@ -63,6 +63,7 @@ def test_closed_it_leaves_the_viewer_and_opens_again(
     assert not viewer.keymap
     assert not dock.session.sessions.recorders
     assert viewer.mouse_drag_callbacks == mouse
+    assert not any(layer.name.startswith("Correction") for layer in viewer.layers)
     viewer.layers.selection.active = objects.labels
     objects.labels.mode = "paint"
     objects.labels.paint((30, 30), 4)

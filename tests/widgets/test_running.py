@@ -78,6 +78,11 @@ def test_a_question_goes_word_for_word(dock: Any, run: Any, runner: Any) -> None
     assert runner.requests[0].text == "What is red here?"
     assert runner.requests[0].looked_at == (0,)
     assert transcript(dock)[0] == "you  What is red here?"
+    assert dock.ask.text == "What is red here?"
+    dock.ask.segment.click()  # a question is no expression
+    assert dock.ask.text == ""
+    dock.ask.composer.undo()
+    assert dock.ask.text == "What is red here?"
 
 
 def test_not_found_gives_the_models_words_and_no_layer(dock: Any, run: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_sa2va.annotation.session import load, read_entries
 
@@ -95,6 +96,8 @@ def test_it_comes_back_into_another_window_and_goes_on(
     np.testing.assert_array_equal(labels.data, pixels)
     assert [turn.text for turn in second.controller.conversation.turns] == said
     assert said[0] in second.ask.transcript.toPlainText()
+    QApplication.processEvents()
+    assert list(recorder.objects.captions.layer.text.values) == ["1 · the red disk"]
     labels.paint((1, 1), 77)
     np.testing.assert_array_equal(load(path).labels(), labels.data)
     second.session.close_session()
