@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from qtpy.QtCore import QPointF, Qt
+from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QColor, QGuiApplication, QTextDocument
 
 from napari_sa2va.annotation import Turn
@@ -180,6 +180,32 @@ def test_chips_follow_their_objects_and_the_mouse(view: Transcript, qtbot: Any) 
     assert rect.top() >= 0 and rect.bottom() <= view.viewport().height()
 
 
+def test_the_buttons_of_a_turn_cover_no_chip(view: Transcript) -> None:
+    """They stand beside a line that leaves room; where all is chips, there are none."""
+    view.looks = lambda number: [Look((1.0, 0.0, 0.0))] * 40
+    said = "<p>so many words that they need all of a line and then some</p> [SEG]"
+    text, chips = with_chips(f"{said} {said}\nEnd.", [(1,), (2,)])
+    full, more = with_chips(" ".join([said] * 12), [(at,) for at in range(1, 13)])
+    view.show_turns(enumerate([Turn("demo", text, (1, 2), chips), Turn("demo", full, (1,), more)]))
+    view.verticalScrollBar().setValue(0)
+    buttons = view._buttons
+    view._offer(view.turn_at(QPoint(20, 12)))  # as the mouse does
+    assert buttons.isVisible() and view.turn_at(buttons.pos()) == 0
+    covered = buttons.geometry()
+    assert not any(
+        view.anchorAt(QPoint(x, y))
+        for x in range(covered.left(), covered.right(), 3)
+        for y in range(covered.top(), covered.bottom(), 3)
+    )
+    last = covered.top()
+    view.change(0, replace(view._shown[0].turn, text="Short.", chips=()))
+    assert buttons.isVisible() and buttons.geometry().top() < last, "they go with the text"
+    view.verticalScrollBar().setValue(view.verticalScrollBar().maximum() // 2)
+    view._offer(view.turn_at(QPoint(20, 100)))
+    if buttons.isVisible():
+        assert not view.anchorAt(buttons.geometry().center())
+
+
 def test_turns_are_written_anew_in_their_place(view: Transcript) -> None:
     turns = chatter(6)
     view.looks = lambda number: [Look((1.0, 0.0, 0.0))]
@@ -234,6 +260,14 @@ def test_long_answers_and_long_conversations_do_not_stop_the_window(
             yield
 
     assert longest_step(steps()) < 0.5
+    one = " ".join(said.split())  # in one line: what is laid out anew stays small
+    view.add_turn(201, Turn("demo", ""))
+    for end in range(0, len(one), 100):
+        view.grow(201, one[:end])
+        view._grow()
+    view.copy_turn(201)
+    assert len(QGuiApplication.clipboard().text()) > 7_000, "what there is so far"
+    assert view.document().lastBlock().length() < 2_000
     assert len(view._shown[200].chips) == 150
     assert "[SEG]" not in view.toPlainText()
 
