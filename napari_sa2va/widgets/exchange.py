@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
+    QApplication,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QMessageBox,
-    QProgressBar,
-    QPushButton,
-    QSizePolicy,
     QToolButton,
     QWidget,
 )
@@ -28,6 +25,8 @@ from napari_sa2va.io.export.watched import watched
 from napari_sa2va.io.import_labels import read_labels
 from napari_sa2va.viewer.imported import add_imported, importable_layers, imported
 from napari_sa2va.viewer.measuring import images_on, is_copied, layers_taken
+from napari_sa2va.widgets.exchange_left import Changes, leave_export, leave_import, written
+from napari_sa2va.widgets.exchange_progress import Progress
 from napari_sa2va.widgets.exchange_task import Task
 from napari_sa2va.widgets.export_menu import ExportMenu
 from napari_sa2va.widgets.messages import Message
@@ -44,10 +43,6 @@ if TYPE_CHECKING:
     from napari_sa2va.viewer.objects import LabelObjects
 
 _FILES: Final = "Labels (*.json *.tif *.tiff *.nii *.nii.gz *.npy *.png *.zarr);;All files (*)"
-_LATE: Final = (
-    "The objects changed while they were written, and the file may have some as they were before. "
-    "Export again."
-)
 
 
 class Exchange(QWidget):
@@ -78,8 +73,8 @@ class Exchange(QWidget):
         self._objects = objects
         self._images = images
         self._folder = ""
-        self._late = False
-        self._watched: LabelObjects | None = None
+        self._writing: Path | None = None
+        self._changes: Changes | None = None
         self.task = Task(self)
         self.menu = ExportMenu(self._has_image, self)
         self.export_button = _menu_button("Export", self.menu)
@@ -89,7 +84,7 @@ class Exchange(QWidget):
         self.import_menu = QMenu(self)
         self.import_button = _menu_button("Import", self.import_menu)
         self.import_button.setToolTip("Take labels from a file or from another layer as objects")
-        self.progress = _Progress()
+        self.progress = Progress()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -100,14 +95,22 @@ class Exchange(QWidget):
         self.progress.cancel.clicked.connect(self.task.stop)
         self.task.progressed.connect(self.progress.show_planes)
         self.task.busy_changed.connect(self.progress.setVisible)
+        QApplication.instance().aboutToQuit.connect(self._on_quit)
 
     def open_menu(self) -> None:
         """Open the menu of formats, at its button."""
         self.export_button.showMenu()
 
     def close_task(self) -> None:
-        """Give up what is under way; nobody is told."""
-        self._watch(None)
+        """Let an export end by itself, and give an import up; a notification says so then."""
+        changes, self._changes = self._changes, None
+        if self._writing is not None:
+            leave_export(self.task, self._writing, changes)
+        else:
+            leave_import(self.task)
+
+    def _on_quit(self) -> None:
+        """Give up what is under way: what was there before is as it was."""
         self.task.cancel()
 
     # --- out
@@ -131,7 +134,8 @@ class Exchange(QWidget):
             return
         layers, rows = layers_taken(self._viewer, objects.labels), tuple(objects.rows())
         with_rejected = self.menu.with_rejected
-        self._watch(None if is_copied(objects.labels) else objects)
+        self._writing = path
+        self._changes = None if is_copied(objects.labels) else Changes(objects)
 
         def work(tell: Callable[[int, int], None], stopped: Callable[[], bool]) -> list[str]:
             taken = replace(layer_annotations(layers), records=rows)
@@ -190,10 +194,9 @@ class Exchange(QWidget):
         return layer_annotations([layer], history=False).file_name
 
     def _on_written(self, path: Path, notes: list[str]) -> None:
-        late = [_LATE] if self._late else []
-        self._watch(None)
-        text = " ".join([f"Written: {path}.", *late, *notes])
+        late = self._end_export()
         level: Any = "warning" if late else "info"
+        text = written(path, notes, late=late)
         self.told.emit(Message(text, level, "Show in folder", lambda: show_in_folder(path)))
 
     # --- in
@@ -266,7 +269,7 @@ class Exchange(QWidget):
     # --- both
 
     def _on_failed(self, error: Exception) -> None:
-        self._watch(None)
+        self._end_export()
         if isinstance(error, Cancelled):
             self._tell(str(error))
         elif isinstance(error, Sa2VAError):
@@ -279,55 +282,13 @@ class Exchange(QWidget):
             self._tell("One export or import at a time: wait for the one that runs, or cancel it.")
         return not self.task.busy
 
-    def _watch(self, objects: LabelObjects | None) -> None:
-        """Notice changes of objects whose pixels are read where they are."""
-        if self._watched is not None:
-            self._watched.changed.disconnect(self._on_changed)
-        self._watched, self._late = objects, False
-        if objects is not None:
-            objects.changed.connect(self._on_changed)
-
-    def _on_changed(self) -> None:
-        self._late = True
+    def _end_export(self) -> bool:
+        """Return whether objects changed while they were written."""
+        changes, self._changes, self._writing = self._changes, None, None
+        return changes is not None and changes.end()
 
     def _tell(self, text: str) -> None:
         self.told.emit(Message(text, "info"))
-
-
-class _Progress(QWidget):
-    """What is being written or read, how far it is, and Cancel."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._what = ""
-        self.label = QLabel()
-        self.label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setMaximumHeight(8)
-        self.cancel = QPushButton("Cancel")
-        self.cancel.setAccessibleName("Cancel the export or import")
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addWidget(self.label, stretch=2)
-        layout.addWidget(self.bar, stretch=1)
-        layout.addWidget(self.cancel)
-        self.setVisible(False)
-
-    def begin(self, what: str) -> None:
-        """Show what is begun; how long it takes is not known yet."""
-        self._what = what
-        self.label.setText(what)
-        self.label.setToolTip(what)
-        self.bar.setRange(0, 0)
-
-    def show_planes(self, done: int, total: int) -> None:
-        """Show how many planes are done."""
-        if total > 1:
-            self.label.setText(f"{self._what}: plane {done} of {total}")
-            self.bar.setRange(0, total)
-            self.bar.setValue(done)
 
 
 def named_as(path: Path, form: Format) -> Path:

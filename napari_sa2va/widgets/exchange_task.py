@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     Work = Callable[[Callable[[int, int], None], Callable[[], bool]], Any]
 
 _TELL_SECONDS: Final = 0.1
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """Work under way, and who is told when it is over; `left` once its window has gone."""
+
+    done: Callable[[Any], None]
+    failed: Callable[[Exception], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+    left: bool = False
 
 
 class Task(QObject):
@@ -30,12 +41,12 @@ class Task(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._stop: threading.Event | None = None
+        self._job: _Job | None = None
 
     @property
     def busy(self) -> bool:
         """Whether something is being done."""
-        return self._stop is not None
+        return self._job is not None
 
     def start(
         self, work: Work, done: Callable[[Any], None], failed: Callable[[Exception], None]
@@ -51,50 +62,64 @@ class Task(QObject):
             Take the result, or the error.
         """
         self.cancel()
-        stop = self._stop = threading.Event()
+        job = self._job = _Job(done, failed)
 
-        def end(take: Callable[[Any], None], value: Any) -> None:
-            if self._stop is stop:  # else replaced, or its window is gone
-                self._stop = None
-                self.busy_changed.emit(False)
-                take(value)
+        def is_over() -> bool:
+            if self._job is not job:  # replaced, or its window is gone
+                return job.left
+            self._job = None
+            self.busy_changed.emit(False)
+            return True
 
         create_worker(
             work,
-            _teller(self.progressed, stop),
-            stop.is_set,
+            _teller(self.progressed, job),
+            job.stop.is_set,
             _connect={
-                "returned": lambda result: end(done, result),
-                "errored": lambda error: end(failed, error),
+                "returned": lambda result: is_over() and job.done(result),
+                "errored": lambda error: is_over() and job.failed(error),
             },
         )
         self.busy_changed.emit(True)
 
     def stop(self) -> None:
         """Ask the work to give up; `failed` is told when it has."""
-        if self._stop is not None:
-            self._stop.set()
+        if self._job is not None:
+            self._job.stop.set()
 
     def cancel(self) -> None:
         """Let the work go: nobody waits for it any more."""
-        if self._stop is not None:
-            self._stop.set()
-            self._stop = None
+        if self._job is not None:
+            self._job.stop.set()
+            self._job = None
+
+    def leave(self, done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
+        """Let the work go on after the window, which goes now.
+
+        Parameters
+        ----------
+        done, failed : callable
+            Take the result, or the error, in the place of those that know the window.
+        """
+        job, self._job = self._job, None
+        if job is not None:
+            job.done, job.failed, job.left = done, failed, True
 
 
-def _teller(progressed: Any, stop: threading.Event) -> Callable[[int, int], None]:
+def _teller(progressed: Any, job: _Job) -> Callable[[int, int], None]:
     """Return what takes progress in the worker, and passes on as much as a window can show."""
     last = 0.0
 
     def tell(done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if stop.is_set() or now - last < _TELL_SECONDS:
+        if job.left or job.stop.is_set() or now - last < _TELL_SECONDS:
             return
         last = now
         try:
             progressed.emit(done, total)
         except RuntimeError:  # the window is gone, and with it who wanted this
-            stop.set()
+            if not job.left:
+                job.stop.set()
 
     return tell

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from qtpy.QtCore import QItemSelectionModel
+from qtpy.QtCore import QEvent, QItemSelectionModel
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_sa2va.annotation import ObjectRecord, ObjectTable
@@ -229,6 +229,33 @@ def test_a_cancelled_or_failed_export_leaves_what_was_there(
     finish(exchange, qtbot)
     assert panel.said[-1].level == "error"
     assert "could not be written" in panel.said[-1].text
+
+
+def test_a_dock_that_closes_lets_an_export_end_and_says_so(
+    objects: LabelObjects, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    for name in ("show_info", "show_warning", "show_error"):
+        monkeypatch.setattr(f"napari_sa2va.widgets.exchange_left.{name}", said.append)
+
+    def close(exchange: Exchange) -> None:
+        exchange.close_task()
+        exchange.deleteLater()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+    exchange = Exchange(objects.viewer, lambda: objects, tuple)
+    exchange.export_to("csv", tmp_path / "x.csv")
+    close(exchange)
+    qtbot.waitUntil(lambda: bool(said), timeout=60_000)
+    assert said[0].startswith(f"Written: {tmp_path / 'x.csv'}. 1 rejected object is left out.")
+    assert "cell 1" in (tmp_path / "x.csv").read_text()
+    assert [one for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+    exchange = Exchange(objects.viewer, lambda: objects, tuple)
+    exchange.import_layer(objects.labels)
+    count = len(objects.viewer.layers)
+    close(exchange)
+    qtbot.waitUntil(lambda: len(said) == 2, timeout=60_000)
+    assert "given up" in said[1] and len(objects.viewer.layers) == count
 
 
 @pytest.mark.parametrize(
