@@ -430,6 +430,7 @@ class Sa2VAWidget(QWidget):
     def _on_quit(self) -> None:
         """Let the run end before Python does: a thread that still runs then would abort it."""
         self.controller.close()
+        self.controller.dialogue.end(tell=False)
         self.exchange.close_task()
         self.objects.close_tasks()
         self.correct.correcting.close()
