@@ -46,7 +46,7 @@ _CHOSEN_MILLISECONDS: Final = 150
 _EDITED_MILLISECONDS: Final = 700  # longer than a run takes from one plane to the next
 _MOST_LETTERS: Final = 400
 # Of the width; a centre with its unit fits into the second column of a narrow dock.
-_SHARES: Final = (3, 4)
+_SHARES: Final = (2, 3)
 _MOST_IN_TIP: Final = 4000
 
 

@@ -106,7 +106,7 @@ class ModelManager(QDialog):
         layout.addWidget(self.bar)
         layout.addWidget(self.state)
         layout.addLayout(buttons)
-        self.resize(960, 600)
+        self.resize(1060, 600)
 
     def _connect(self) -> None:
         self.table.currentCellChanged.connect(lambda *_: self._show_buttons())

@@ -24,6 +24,7 @@ from napari_sa2va.viewer.labels import METADATA
 from napari_sa2va.viewer.restore import restore
 from napari_sa2va.viewer.sessions import Said, asked, sessions_of
 from napari_sa2va.widgets.messages import Message
+from napari_sa2va.widgets.objects_model import plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +78,8 @@ class SessionRow(QWidget):
         self.light = QLabel("●")
         self.label = QElidingLabel()
         self.label.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.label.setEllipsesWidth(8)  # else the last letter is cut in two
+        self.label.setTextFormat(Qt.TextFormat.PlainText)
         self.folder = QToolButton()
         self.folder.setText("Show")
         self.folder.setToolTip("Show the session's folder in the file manager")
@@ -246,7 +249,7 @@ class SessionRow(QWidget):
             else:
                 text = "Nothing to save yet"
         self.label.setText(text)
-        self.label.setToolTip(tip)
+        self.label.setToolTip(plain_tip(tip) if tip else "")
         self.light.setStyleSheet(f"color: {_COLOURS[state]};")
         self.light.setAccessibleName(f"Session: {state}")
         self.folder.setEnabled(self.path is not None)
