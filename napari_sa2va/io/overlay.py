@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Box = tuple[float, float, float, float]
+    Colour = tuple[int, int, int]
 
 _TINT: Final = 0.3
 _SMALLEST_SIDE: Final = 512  # below it the words would cover the objects
@@ -26,7 +27,10 @@ _LONGEST_CAPTION: Final = 40
 
 
 def draw_overlay(
-    image: NDArray[np.uint8], labels: NDArray[np.integer[Any]], captions: Mapping[int, str]
+    image: NDArray[np.uint8],
+    labels: NDArray[np.integer[Any]],
+    captions: Mapping[int, str],
+    chosen: Mapping[int, Colour] | None = None,
 ) -> NDArray[np.uint8]:
     """Draw objects over an image.
 
@@ -37,6 +41,8 @@ def draw_overlay(
         0 is background.
     captions : mapping of int to str
         What is written beside each label; labels without one get their number alone.
+    chosen : mapping of int to (red, green, blue), optional
+        Colours that the user chose; the others have those of all our files.
 
     Returns
     -------
@@ -50,14 +56,14 @@ def draw_overlay(
 
     colours = np.zeros((max(numbers, default=0) + 1, 3), np.float32)
     for label in numbers:
-        colours[label] = label_colour(label)
+        colours[label] = (chosen or {}).get(label) or label_colour(label)
     inside = painted > 0
     picture[inside] = (1 - _TINT) * picture[inside] + _TINT * colours[painted[inside]]
     outline = _outline(painted, thickness=max(1, min(painted.shape) // 400))
     picture[outline] = colours[painted[outline]]
 
     drawing = Image.fromarray(picture.round().astype(np.uint8))
-    _write_captions(drawing, painted, captions)
+    _write_captions(drawing, painted, captions, colours)
     return np.asarray(drawing)
 
 
@@ -92,7 +98,10 @@ def _outline(labels: NDArray[np.integer[Any]], thickness: int) -> NDArray[np.boo
 
 
 def _write_captions(
-    drawing: Image.Image, labels: NDArray[np.integer[Any]], captions: Mapping[int, str]
+    drawing: Image.Image,
+    labels: NDArray[np.integer[Any]],
+    captions: Mapping[int, str],
+    colours: NDArray[np.float32],
 ) -> None:
     pen = ImageDraw.Draw(drawing)
     size = max(14, min(drawing.size) // 32)
@@ -110,7 +119,7 @@ def _write_captions(
             (box[0] - left, box[1] - top),
             text,
             font=font,
-            fill=_lightened(label_colour(label)),
+            fill=_lightened(colours[label]),
             stroke_width=halo,
             stroke_fill=(0, 0, 0),
         )
@@ -147,6 +156,6 @@ def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _lightened(colour: tuple[int, int, int]) -> tuple[int, int, int]:
-    red, green, blue = ((channel + 2 * 255) // 3 for channel in colour)
+def _lightened(colour: NDArray[np.float32]) -> Colour:
+    red, green, blue = ((int(channel) + 2 * 255) // 3 for channel in colour)
     return red, green, blue

@@ -11,7 +11,7 @@ from napari.layers import Image, Labels
 from napari_sa2va.annotation.records import now
 from napari_sa2va.annotation.table import ObjectTable
 from napari_sa2va.errors import Cancelled, InvalidInput
-from napari_sa2va.io.export.annotations import smallest_type, unknown
+from napari_sa2va.io.export.annotations import unknown
 from napari_sa2va.io.export.from_layers import full_size
 from napari_sa2va.io.export.space import layer_arguments, space_of
 from napari_sa2va.viewer.geometry import LayerGeometry
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _LARGEST_NUMBER: Final = 1_000_000
 """Above it labels are counted anew: a box is made for each number up to the largest."""
-_SMALLEST_TYPE: Final = np.dtype(np.int32)
+_TYPE: Final = np.dtype(np.int32)
+"""With room for more objects: a byte's 255 are soon used up."""
 _PREVIEW: Final = "preview"
 
 
@@ -73,16 +74,17 @@ def imported(
         dtype = annotations.labels.dtype
         raise InvalidInput(f"{annotations.name} holds {dtype}: labels are whole numbers.")
     places = annotations.places
-    planes = []
+    labels = np.empty(annotations.shape, _TYPE)  # filled in place: a volume may be half the memory
     found: dict[int, list[tuple[Place, int]]] = {}
     for done, (place, plane) in enumerate(annotations.planes()):
         if stopped():
             raise Cancelled("The import was cancelled.")
-        planes.append(plane)
+        if plane.max(initial=0) > np.iinfo(labels.dtype).max:
+            labels = labels.astype(np.uint64)  # seldom, and they are counted anew below
+        labels[place] = plane
         for label, pixels in zip(*np.unique(plane, return_counts=True), strict=True):
             found.setdefault(int(label), []).append((place, int(pixels)))
         tell(done + 1, len(places))
-    labels = np.stack(planes).reshape(annotations.shape)
     numbers = sorted(found.keys() - {0})
     if not numbers:
         raise InvalidInput(f"There are no labels in {annotations.name}: all of it is background.")
@@ -94,18 +96,17 @@ def imported(
         for label in numbers
     )
     if numbers[-1] > _LARGEST_NUMBER:
-        there = np.array(numbers, labels.dtype)
-        labels = np.where(labels > 0, np.searchsorted(there, labels) + 1, 0)
+        there = np.array([0, *numbers], labels.dtype)
+        for place in places:
+            labels[place] = np.searchsorted(there, labels[place])
         rows = tuple(replace(row, label=place) for place, row in enumerate(rows, start=1))
         notes.append(
             f"Its numbers go up to {numbers[-1]:,}: the objects are counted anew, from 1 to "
             f"{len(rows):,}."
         )
-    # Room for more objects: a byte's 255 are soon used up.
-    dtype = np.promote_types(smallest_type(rows[-1].label), _SMALLEST_TYPE)
     return Imported(
         annotations.name,
-        labels.astype(dtype, copy=False),
+        labels.astype(_TYPE, copy=False),
         rows,
         annotations.space,
         tuple(notes),

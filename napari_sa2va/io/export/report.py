@@ -21,12 +21,13 @@ from PIL import Image
 from napari_sa2va.annotation.records import now
 from napari_sa2va.io.atomic import replacing, replacing_all
 from napari_sa2va.io.colours import label_colour
+from napari_sa2va.io.export.annotations import colour_of
 from napari_sa2va.io.export.methods import methods
 from napari_sa2va.io.export.report_table import HEADINGS, rows_of
 from napari_sa2va.io.overlay import draw_overlay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -45,6 +46,8 @@ _MOST_NUMBERED: Final = 200
 _MARKS: Final = re.compile(r"([\\`*_\[\]<>|~&@$^])")
 _ADDRESS: Final = re.compile(r"(:(?=//)|(?<=www)\.)", re.IGNORECASE)
 _BEGINNING: Final = re.compile(r"^(\d*)([-+=#.)])")
+# HTML has no way to write them, and Markdown becomes HTML.
+_CONTROL: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), " ")
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "img{max-width:100%;height:auto}table{border-collapse:collapse;font-size:.9rem}"
@@ -100,8 +103,9 @@ def write_html(annotations: Annotations, path: Path) -> list[str]:
     Image.fromarray(parts.picture).save(buffer, format="PNG")
     source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     with replacing(path) as temporary:
-        temporary.write_text(_html(parts, source), encoding="utf-8", errors="replace")
-    return _notes(annotations)
+        page = _html(parts, source).translate(_CONTROL)
+        temporary.write_text(page, encoding="utf-8", errors="replace")
+    return _notes(annotations, parts)
 
 
 def write_markdown(annotations: Annotations, path: Path) -> list[str]:
@@ -112,8 +116,8 @@ def write_markdown(annotations: Annotations, path: Path) -> list[str]:
     with replacing_all(path, picture) as (page, drawn):
         Image.fromarray(parts.picture).save(drawn, format="PNG")
         text = _markdown(parts, picture.name)
-        page.write_text(text, encoding="utf-8", errors="replace")
-    return _notes(annotations)
+        page.write_text(text.translate(_CONTROL), encoding="utf-8", errors="replace")
+    return _notes(annotations, parts)
 
 
 def _parts(annotations: Annotations) -> _Parts:
@@ -127,7 +131,9 @@ def _parts(annotations: Annotations) -> _Parts:
     # largest.
     drawn = np.where(plane <= _LARGEST_DRAWN, plane, 0).astype(np.int64)
     many = _count(plane) > _MOST_NUMBERED
-    picture = _tinted(image, drawn) if many else draw_overlay(image, drawn, {})
+    records = annotations.by_label()
+    own = {label: colour_of(one) for label, one in records.items() if one.color}  # as in the table
+    picture = _tinted(image, drawn, own) if many else draw_overlay(image, drawn, {}, own)
     rows, colours = rows_of(annotations)
     return _Parts(annotations, place, picture, rows, colours, methods(annotations), now())
 
@@ -145,10 +151,19 @@ def _count(plane: NDArray[np.integer]) -> int:
     return int(np.count_nonzero(np.unique(plane)))
 
 
-def _tinted(image: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.uint8]:
+def _tinted(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    chosen: Mapping[int, tuple[int, int, int]],
+) -> NDArray[np.uint8]:
     """Colour the objects without numbers, for which so many have no room."""
     numbers = np.unique(labels)
-    colours = np.array([label_colour(int(label)) if label else (0, 0, 0) for label in numbers])
+    colours = np.array(
+        [
+            chosen.get(int(label)) or label_colour(int(label)) if label else (0, 0, 0)
+            for label in numbers
+        ]
+    )
     own = colours[np.searchsorted(numbers, labels)]
     mixed = np.where(labels[..., None] > 0, (image.astype(np.int64) + own) // 2, image)
     return mixed.astype(np.uint8)
@@ -244,11 +259,11 @@ def _lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()] or [""]
 
 
-def _notes(annotations: Annotations) -> list[str]:
+def _notes(annotations: Annotations, parts: _Parts) -> list[str]:
     notes = ["A report is for people: the labels cannot be read back from it."]
     if len(annotations.places) > 1:
         notes.append("One plane is shown: the first of those with the most objects.")
-    if any(record.label > _LARGEST_DRAWN for record in annotations.records):
+    if any(int(label) > _LARGEST_DRAWN for label, *_ in parts.rows):
         notes.append(f"Labels above {_LARGEST_DRAWN:,} are not in the picture.")
     if annotations.pictures is None:
         notes.append("The image itself is not known here: the picture shows the labels alone.")

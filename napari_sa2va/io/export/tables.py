@@ -36,6 +36,16 @@ _OF_RECORD: Final = tuple(
     field.name for field in fields(ObjectRecord) if field.name not in ("label", "phrase", "status")
 )
 
+_WHOLE: Final = frozenset(
+    ("planes", "pixels", "frames", "first_frame", "last_frame", "top", "left", "height", "width")
+)
+_TEXTS: Final = frozenset(
+    (
+        "phrase", "status", "first_plane", "last_plane", "answer", "area_unit", "model", "created",
+        "author", "flagged", "note", "description", "looked", "color",
+    )
+)  # fmt: skip
+
 
 def write_csv(annotations: Annotations, path: Path) -> list[str]:
     """Write the objects to `path`, and objects by plane to ``…_by_plane.csv`` beside it."""
@@ -58,7 +68,10 @@ def write_parquet(annotations: Annotations, path: Path) -> list[str]:
     with replacing_all(*tables) as temporary:
         for target, (names, rows) in zip(temporary, tables.values(), strict=True):
             columns = {
-                name: arrow.array([_unless_nan(row.get(name)) for row in rows], _type(arrow, name))
+                name: arrow.array(
+                    [_unless_nan(row.get(name)) for row in rows],
+                    _type(arrow, name, names, annotations.space.axes),
+                )
                 for name in names
             }
             parquet.write_table(arrow.table(columns), target)
@@ -238,9 +251,15 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _type(arrow: Any, name: str) -> Any:
-    """Return the type of a column where its values do not say it well enough."""
-    return arrow.uint64() if name == "label" else None
+def _type(arrow: Any, name: str, names: Sequence[str], axes: Sequence[str]) -> Any:
+    """Return the type of a column: the same in all files, whatever values it has or lacks."""
+    if name == "label":
+        return arrow.uint64()
+    if name == "locked" or (name == "flagged" and "planes" not in names):
+        return arrow.bool_()  # of an object `flagged` is which planes, of a plane whether
+    if name in _TEXTS:
+        return arrow.string()
+    return arrow.int64() if name in _WHOLE or name in axes[:-2] else arrow.float64()
 
 
 def _unless_nan(value: Any) -> Any:

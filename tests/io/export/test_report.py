@@ -83,6 +83,26 @@ def test_markdown_holds_no_links_html_or_headings_of_others(
         assert picture.size == (50 * 13, 40 * 13)
 
 
+def test_a_chosen_colour_is_that_of_the_picture_and_control_characters_go(
+    plane: Annotations, tmp_path: Path
+) -> None:
+    import numpy as np
+
+    orange = replace(plane.records[0], color="#ff8800", phrase="a\x07b")
+    labels = np.ones((600, 600), np.uint8)
+    export(
+        replace(plane, labels=labels, records=(orange,), pictures=None),
+        "markdown",
+        tmp_path / "x.md",
+    )
+    text = (tmp_path / "x.md").read_text(encoding="utf-8")
+    assert "a b" in text
+    assert not set(map(ord, text)) & {*range(9), *range(14, 32)}
+    with Image.open(tmp_path / "x_picture.png") as picture:
+        red, green, blue = np.asarray(picture)[0, 0].tolist()
+    assert (red, green, blue) == (99, 63, 22)  # 0.3 of it, 0.7 of the gray without an image
+
+
 def test_the_methods_name_model_weights_versions_and_settings(
     stack: Annotations, tmp_path: Path
 ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
 from napari_sa2va.io.export import export
 from napari_sa2va.io.export.space import space_of
@@ -67,3 +69,17 @@ def test_words_are_no_formulas(plane: Annotations, tmp_path: Path) -> None:
     text = (tmp_path / "x.csv").read_text(encoding="utf-8-sig")
     assert "'=HYPERLINK(1)" in text
     assert "'-2+3" in text
+
+
+def test_columns_have_the_same_types_whatever_is_in_them(
+    stack: Annotations, tmp_path: Path
+) -> None:
+    nothing = replace(stack, labels=np.zeros_like(stack.labels), records=())
+    for name, one in (("full", stack), ("empty", nothing)):
+        export(one, "parquet", tmp_path / f"{name}.parquet")
+    for which in ("", "_by_plane"):
+        full, empty = (
+            parquet.read_schema(tmp_path / f"{name}{which}.parquet") for name in ("full", "empty")
+        )
+        assert empty.equals(full)
+        assert "null" not in map(str, full.types)
