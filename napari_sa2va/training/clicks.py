@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_sa2va.model.network import Sa2VANetwork
     from napari_sa2va.training.steps import ImageFeatures
 
-STARTS: Final = ("point", "point", "box", "paint")
+STARTS: Final = ("point", "point", "box", "box", "paint")
 ROUNDS: Final = 3
 _GREATEST: Final = 32.0  # as `model.sam2_prompts` clamps earlier logits
 _INSIDE: Final = 10.0
@@ -33,7 +33,7 @@ def clicks_step(
     rows: Tensor,
     masks: Tensor,
     start: str | None = None,
-    rounds: int = ROUNDS,
+    rounds: int | None = None,
 ) -> tuple[Tensor, Tensor, dict[str, float]]:
     """Find cells by one kind of prompt, then correct them click by click.
 
@@ -45,8 +45,8 @@ def clicks_step(
         True soft masks; none empty.
     start : str, optional
         One of `STARTS`; drawn by default, one for all.
-    rounds : int
-        Decoder passes, the first one counted.
+    rounds : int, optional
+        Decoder passes, the first one counted; up to `ROUNDS` by default, drawn.
 
     Returns
     -------
@@ -57,12 +57,14 @@ def clicks_step(
     """
     if start is None:
         start = STARTS[int(torch.randint(len(STARTS), ()))]
+    if rounds is None:
+        rounds = 1 + int(torch.randint(ROUNDS, ()))
     scale = network.sam2.image_size / masks.shape[-1]
     previous: Tensor | None = None
     if start == "box":
         points, labels = _boxes(masks, scale), _labels(masks, (2, 3))
     else:
-        points, labels = _picked(masks > 0.5, masks, scale), _labels(masks, (1,))
+        points, labels = _picked((masks > 0.5).float(), masks, scale), _labels(masks, (1,))
         if start == "paint":
             previous = _painted(masks)
     losses, scores, figures = [], [], {}
@@ -81,7 +83,8 @@ def clicks_step(
             more, label = _correcting(previous[:, 0] > 0, masks, scale)
             points = torch.cat([points, more], dim=1)
             labels = torch.cat([labels, label], dim=1)
-    figures["corrected IoU"] = chosen_iou(logits, ious, masks)
+    if rounds > 1:
+        figures["corrected IoU"] = chosen_iou(logits, ious, masks)
     return torch.stack(losses).mean(), torch.stack(scores).mean(), figures
 
 
@@ -103,8 +106,8 @@ def _labels(masks: Tensor, kinds: tuple[int, ...]) -> Tensor:
 
 
 def _picked(where: Tensor, fallback: Tensor, scale: float) -> Tensor:
-    """Draw a point (x, y) of SAM2's square in each map (n, m, m), shape (n, 1, 2)."""
-    weights = where.flatten(1).float()
+    """Draw a point (x, y) of SAM2's square by the weights (n, m, m), shape (n, 1, 2)."""
+    weights = where.flatten(1)
     empty = weights.sum(1) == 0
     if bool(empty.any()):  # a cell smaller than any place
         best = fallback.flatten(1).argmax(1)
@@ -152,7 +155,9 @@ def _correcting(found: Tensor, masks: Tensor, scale: float) -> tuple[Tensor, Ten
     wrong = missed | extra
     nothing = ~wrong.flatten(1).any(1)
     where = torch.where(nothing[:, None, None], true, wrong)
-    points = _picked(where, masks, scale)
+    # Rather in the middle of what is wrong, as people click, than at its rim.
+    inner = F.avg_pool2d(where[:, None].float(), 3, 1, 1)[:, 0] ** 2
+    points = _picked(inner * where, masks, scale)
     places = (points[:, 0] / scale).long().clamp(max=masks.shape[-1] - 1)
     rows = torch.arange(len(masks), device=masks.device)
     label = (~extra[rows, places[:, 1], places[:, 0]]).to(torch.int32)

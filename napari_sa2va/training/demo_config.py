@@ -9,7 +9,7 @@ def demo_config(vocabulary_size: int) -> dict[str, Any]:
     """Return the ``config.json`` of the demo checkpoint, in the official format.
 
     Sizes follow a prototype's measurements: an 8x8 token grid loses small cells, a SAM2 of width
-    256 does not fit into 16 MB. One tile only; how many the complete demo has is in `growing`.
+    256 does not fit into 16 MB.
     """
     return {
         "architectures": ["Sa2VAChatModel"],
@@ -20,7 +20,8 @@ def demo_config(vocabulary_size: int) -> dict[str, Any]:
         "downsample_ratio": 0.5,
         "dynamic_image_size": True,
         "min_dynamic_patch": 1,
-        "max_dynamic_patch": 1,
+        # Of four tiles the model told a square image no better than of one (.66 both ways).
+        "max_dynamic_patch": 2,
         "use_thumbnail": True,
         "ps_version": "v2",
         "select_layer": -1,
@@ -55,7 +56,9 @@ def demo_config(vocabulary_size: int) -> dict[str, Any]:
             "use_sliding_window": False,
         },
         "sam2": {
-            "image_size": 256,
+            # At 256 a small cell is one and a half places of SAM2's features: too few to tell it
+            # from one that touches it.
+            "image_size": 384,
             "embed_dim": 32,
             "num_heads": 1,
             "stages": [1, 2, 3, 1],

@@ -11,7 +11,7 @@ from torch.utils.data import IterableDataset
 
 from napari_sa2va.model.preprocess import image_tiles, sam2_image, tile_grid
 from napari_sa2va.training.dialogues import FOUND, Dialogue, Turn, ask_to_segment
-from napari_sa2va.training.image_batch import CLICKED, ImageBatch, soft
+from napari_sa2va.training.image_batch import CLICKED, ImageBatch, mask_side, soft
 from napari_sa2va.training.trees import TreeBuilder
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class FolderBatches(IterableDataset[ImageBatch]):
     ) -> None:
         self.tokenizer, self.config, self.size = tokenizer, config, size
         self.questions, self.first, self.seed, self.varied = questions, first, seed, varied
-        self.mask_side = config.sam2.image_size // 4
+        self.mask_side = mask_side(config)
         # Masks are drawn finer than they are taught, so that borders keep their shares of a place.
         self.fine_side = self.mask_side * (4 if self.mask_side <= 64 else 2)
         self._by_tiles: dict[int, list[Example]] = {}

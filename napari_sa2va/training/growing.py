@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-MAX_TILES: Final = 4
-"""Tiles that the complete demo cuts an image into; the thumbnail comes on top."""
-
 # How a new word starts: as the words nearest to it, where there are such.
 _LIKE: Final = {
     "Ġlarger": ("Ġlargest", "Ġlarge"),
@@ -60,19 +57,18 @@ class Start:
     settings: dict[str, Any]
 
 
-def start_from(
-    folder: Path | None, texts: Iterable[str] = (), max_tiles: int | None = MAX_TILES
-) -> Start:
+def start_from(folder: Path | None, texts: Iterable[str] = (), *, as_it_is: bool = False) -> Start:
     """Read a demo checkpoint's folder to go on training; None for its sizes, from nothing.
 
-    It gets the words of the complete demo.
+    It gets the words of the complete demo, and its sizes of what goes in.
 
     Parameters
     ----------
     texts : iterable of str
         Questions whose words it shall have as well.
-    max_tiles : int, optional
-        Tiles that images are cut into; as the folder has it, if None.
+    as_it_is : bool
+        Leave the sizes of what goes in: how many tiles an image is cut into, and of what side SAM2
+        sees it.
 
     Raises
     ------
@@ -81,7 +77,7 @@ def start_from(
     """
     if folder is None:
         tokenizer = with_words(build_tokenizer(), texts)
-        settings = {**demo_config(tokenizer.get_vocab_size()), "max_dynamic_patch": MAX_TILES}
+        settings = demo_config(tokenizer.get_vocab_size())
         network = Sa2VANetwork(Sa2VAConfig.from_dict(settings))
         initialise(network)
         return Start(network, tokenizer, settings)
@@ -95,12 +91,15 @@ def start_from(
     known = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer = with_words(_joined(known, build_tokenizer(), folder), texts)
     settings["llm_config"]["vocab_size"] = tokenizer.get_vocab_size()
-    if max_tiles is not None:
-        settings["max_dynamic_patch"] = max_tiles
-    network.requires_grad_(True)
+    if not as_it_is:
+        wanted = demo_config(tokenizer.get_vocab_size())
+        settings["max_dynamic_patch"] = wanted["max_dynamic_patch"]
+        settings["sam2"]["image_size"] = wanted["sam2"]["image_size"]
     grow(network, tokenizer)
-    network.config = Sa2VAConfig.from_dict(settings)
-    return Start(network, tokenizer, settings)
+    # Anew, since parts of SAM2 are built for the size of what they see; no weight depends on it.
+    resized = Sa2VANetwork(Sa2VAConfig.from_dict(settings))
+    resized.load_state_dict(network.state_dict())
+    return Start(resized, tokenizer, settings)
 
 
 def is_demo(settings: dict[str, Any]) -> bool:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_sa2va.model.config import Sa2VAConfig
     from napari_sa2va.training.trees import Sequences
 
-CLICKED: Final = 2
+CLICKED: Final = 4
 """Objects of an image that are found by points, a box or paint."""
 
 
@@ -63,6 +64,11 @@ def moved(value: Any, device: torch.device) -> Any:
         return value.to(device, non_blocking=True)
     parts = {f.name: moved(getattr(value, f.name), device) for f in fields(value)}
     return type(value)(**parts)
+
+
+def mask_side(config: Sa2VAConfig) -> int:
+    """Side of SAM2's masks of low resolution, as soft masks have it."""
+    return config.sam2.image_size // 4
 
 
 def soft(fine: NDArray[np.bool_], side: int) -> Tensor:

@@ -87,7 +87,7 @@ def open_checkpoint(folder: Path, texts: Iterable[str]) -> Opened:
     with Shards(folder) as shards:
         dtype = shards.read(max(shards.names, key=lambda name: len(shards.shape(name)))).dtype
     if demo:
-        start = start_from(folder, texts, max_tiles=None)
+        start = start_from(folder, texts, as_it_is=True)
         grown = start.tokenizer.get_vocab_size() > config.language["vocab_size"]
         return Opened(start, folder, True, grown, dtype)
     tokenizer = Tokenizer(folder, backbone_class(config.family).signs(config))

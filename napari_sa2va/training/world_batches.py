@@ -15,7 +15,7 @@ from napari_sa2va.samples.scenes import HELD_OUT_SEED
 from napari_sa2va.samples.world.cells import VALUES
 from napari_sa2va.samples.world.drawing import render
 from napari_sa2va.samples.world.scenes import Scene, draw_size, make_scene
-from napari_sa2va.training.image_batch import CLICKED, ImageBatch, soft, union
+from napari_sa2va.training.image_batch import CLICKED, ImageBatch, mask_side, soft, union
 from napari_sa2va.training.lessons import MIX, draw_dialogues
 from napari_sa2va.training.trees import TreeBuilder
 
@@ -33,10 +33,6 @@ CLASSES: Final = (1 + len(VALUES["color"]), *(len(VALUES[n]) for n in ("size", "
 """What places are named by: colour (0 is ground), size, texture, shape, thirds of the image."""
 
 ALL_CLASSES: Final = (*CLASSES, 3, 3)
-MASK_SIDE: Final = 64
-"""Of soft masks: SAM2's low resolution for an input of 256, as the demo has it."""
-
-FINE_SIDE: Final = 256
 _IGNORE: Final = -100
 _OF_THE_WHOLE: Final = (1, 4, 5)
 """Among `ALL_CLASSES`, what only all of an image tells: size and the thirds."""
@@ -66,6 +62,7 @@ class WorldBatches(IterableDataset[ImageBatch]):
     ) -> None:
         self.tokenizer, self.config, self.first_seed = tokenizer, config, first_seed
         self.size, self.questions, self.mix, self.tiled = size, questions, mix, tiled
+        self.mask_side = mask_side(config)
         self._builders: dict[int, TreeBuilder] = {}
 
     def __iter__(self) -> Iterator[ImageBatch]:
@@ -114,8 +111,8 @@ class WorldBatches(IterableDataset[ImageBatch]):
         scene = make_scene(seed, size)
         pixels = render(scene)
         tiles = image_tiles(pixels, self.config)
-        fine = scene.masks((FINE_SIDE, FINE_SIDE))
-        masks = soft(fine, MASK_SIDE)
+        fine = scene.masks((4 * self.mask_side,) * 2)
+        masks = soft(fine, self.mask_side)
         dialogues = draw_dialogues(scene, rng, self.questions, self.mix)
         pointed = [regions_of(d, fine, self.config.token_side) for d in dialogues]
         turns = [turn for dialogue in dialogues for turn in dialogue.turns]
@@ -147,7 +144,7 @@ def regions_of(dialogue: Dialogue, fine: NDArray[np.bool_], side: int) -> list[l
 def class_maps(scene: Scene, masks: Tensor) -> Tensor:
     """Label every place by the cell there, shape (kinds, m, m)."""
     if not scene.cells:
-        empty = torch.full((len(ALL_CLASSES), MASK_SIDE, MASK_SIDE), _IGNORE)
+        empty = torch.full((len(ALL_CLASSES), *masks.shape[1:]), _IGNORE)
         empty[0] = 0
         return empty
     cover, owner = masks.max(0)
@@ -169,16 +166,17 @@ def class_maps(scene: Scene, masks: Tensor) -> Tensor:
 
 
 @cache
-def _middles(side: int, first: int, parts: int) -> tuple[int, ...]:
-    """Places of a map at the middles of `side` steps over its part number `first`."""
-    step = MASK_SIDE / parts / side
-    return tuple(int(MASK_SIDE / parts * first + (i + 0.5) * step) for i in range(side))
+def _middles(length: int, side: int, first: int, parts: int) -> tuple[int, ...]:
+    """Places along a map at the middles of `side` steps over its part number `first`."""
+    step = length / parts / side
+    return tuple(int(length / parts * first + (i + 0.5) * step) for i in range(side))
 
 
 def _sampled(
     maps: Tensor, side: int, at: tuple[int, int] = (0, 0), parts: tuple[int, int] = (1, 1)
 ) -> Tensor:
-    rows, columns = (list(_middles(side, a, p)) for a, p in zip(at, parts, strict=True))
+    length = maps.shape[-1]
+    rows, columns = (list(_middles(length, side, a, p)) for a, p in zip(at, parts, strict=True))
     return maps[:, rows][:, :, columns].flatten(1)
 
 

@@ -12,13 +12,12 @@ from torch.utils.data import IterableDataset
 from napari_sa2va.model.preprocess import frame_tile, sam2_image
 from napari_sa2va.samples.scenes import HELD_OUT_SEED
 from napari_sa2va.samples.world.motion import Clip, make_clip, make_z_stack
-from napari_sa2va.training.image_batch import moved
+from napari_sa2va.training.image_batch import mask_side, moved
 from napari_sa2va.training.lessons import KINDS
 from napari_sa2va.training.losses import present_mask_loss
 from napari_sa2va.training.memory import MemoryBank, clip_features, from_language, from_masks
 from napari_sa2va.training.steps import StepResult, chosen_iou, run_language
 from napari_sa2va.training.trees import TreeBuilder
-from napari_sa2va.training.world_batches import MASK_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +94,7 @@ class ClipBatches(IterableDataset[ClipBatch]):
         questions: int = 4,
     ) -> None:
         self.config, self.first_seed = config, first_seed
+        self.mask_side = mask_side(config)
         self.clips, self.frames, self.questions = clips, frames, questions
         self.builder = TreeBuilder(tokenizer, config, frames=LOOKED_AT)
 
@@ -113,7 +113,7 @@ class ClipBatches(IterableDataset[ClipBatch]):
         images, cells = [], []
         for number in range(seed, seed + self.clips):
             clip = draw_clip(number, rng)
-            masks, first = _part(clip, frames, rng)
+            masks, first = _part(clip, frames, rng, self.mask_side)
             there = np.flatnonzero(masks[0].flatten(1).amax(1) > 0.5)
             meeting = [i for pair in clip.crossing for i in pair if i in there]
             others = [i for i in rng.permutation(there).tolist() if i not in meeting]
@@ -129,7 +129,7 @@ class ClipBatches(IterableDataset[ClipBatch]):
         rng = np.random.default_rng([seed, 24])
         frames = LOOKED_AT + max(1, self.frames - 2)
         clip = draw_clip(seed, rng)
-        masks, first = _part(clip, frames, rng)
+        masks, first = _part(clip, frames, rng, self.mask_side)
         dialogues = self._dialogues(clip, masks, rng)
         tree = self.builder.tree(dialogues, [[] for _ in dialogues])
         targets = [cells for d in dialogues for turn in d.turns for cells in turn.segments]
@@ -175,7 +175,7 @@ def draw_clip(seed: int, rng: np.random.Generator) -> Clip:
     return make_clip(seed, CLIP_LENGTH, size)
 
 
-def _part(clip: Clip, frames: int, rng: np.random.Generator) -> tuple[Tensor, int]:
+def _part(clip: Clip, frames: int, rng: np.random.Generator, side: int) -> tuple[Tensor, int]:
     """Choose consecutive frames, the first with a cell in it; their masks (t, cells, m, m)."""
     starts = rng.permutation(len(clip.scenes) - frames + 1).tolist()
     if clip.crossing and rng.random() < _MEETING_SHARE:
@@ -184,15 +184,15 @@ def _part(clip: Clip, frames: int, rng: np.random.Generator) -> tuple[Tensor, in
         meeting = int(np.argmin([np.hypot(a.x - b.x, a.y - b.y) for a, b in pairs]))
         starts.insert(0, int(np.clip(meeting - frames // 2, 0, len(clip.scenes) - frames)))
     for first in starts:
-        opening = _soft_masks(clip.scenes[first])
+        opening = _soft_masks(clip.scenes[first], side)
         if bool((opening.flatten(1).amax(1) > 0.5).any()):
             break
-    rest = [_soft_masks(scene) for scene in clip.scenes[first + 1 : first + frames]]
+    rest = [_soft_masks(scene, side) for scene in clip.scenes[first + 1 : first + frames]]
     return torch.stack([opening, *rest]), first
 
 
-def _soft_masks(scene: Scene) -> Tensor:
-    return torch.from_numpy(scene.soft_masks(MASK_SIDE))
+def _soft_masks(scene: Scene, side: int) -> Tensor:
+    return torch.from_numpy(scene.soft_masks(side))
 
 
 @dataclass(slots=True)

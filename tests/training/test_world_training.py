@@ -18,7 +18,7 @@ from napari_sa2va.training import clicks, loop, stage_run
 from napari_sa2va.training.demo import main
 from napari_sa2va.training.demo_config import demo_config
 from napari_sa2va.training.dialogues import FOUND, REFUSAL, Dialogue, Turn
-from napari_sa2va.training.growing import MAX_TILES, start_from
+from napari_sa2va.training.growing import start_from
 from napari_sa2va.training.image_batch import soft
 from napari_sa2va.training.image_step import image_step
 from napari_sa2va.training.losses import AuxiliaryHeads, present_mask_loss
@@ -36,9 +36,7 @@ if TYPE_CHECKING:
     from napari_sa2va.training.growing import Start
 
 _TOKENIZER = build_tokenizer()
-_CONFIG = Sa2VAConfig.from_dict(
-    {**demo_config(_TOKENIZER.get_vocab_size()), "max_dynamic_patch": MAX_TILES}
-)
+_CONFIG = Sa2VAConfig.from_dict(demo_config(_TOKENIZER.get_vocab_size()))
 _DIALOGUES = [
     Dialogue(
         (
@@ -106,7 +104,7 @@ def test_batches_of_tiles_fit_their_images() -> None:
     batches = WorldBatches(_TOKENIZER, _CONFIG, 0, size=2, questions=4, tiled=1.0)
     batch = batches.make(range(2))
     tiles = len(batch.tiles) // 2
-    assert 3 <= tiles <= MAX_TILES + 1
+    assert tiles == _CONFIG.max_tiles + 1
     assert len(batch.sequences.image_at) == tiles * _CONFIG.tokens_per_tile
     assert batch.token_classes.shape == (2, len(ALL_CLASSES), tiles * _CONFIG.tokens_per_tile)
     # A tile does not show how large the image is, nor where in it the tile was; the last one does.
@@ -120,11 +118,16 @@ def test_batches_of_tiles_fit_their_images() -> None:
     torch.testing.assert_close(again.sequences.ids, batch.sequences.ids)
 
 
-def test_a_grown_checkpoint_says_what_it_said(start: Start, tmp_path: Path) -> None:
+def test_a_stage_has_the_demo_s_words_and_sizes(start: Start) -> None:
     config = start.network.config
-    assert (config.max_tiles, config.language["vocab_size"]) == (MAX_TILES, len(_vocabulary()))
+    assert config.language["vocab_size"] == len(_vocabulary())
+    assert (config.max_tiles, config.sam2) == (_CONFIG.max_tiles, _CONFIG.sam2)
+
+
+def test_a_grown_checkpoint_says_what_it_said(tmp_path: Path) -> None:
+    grown_only = start_from(demo_folder(), as_it_is=True)
     options = stage_run.Options(hours=1)
-    run = stage_run.StageRun(start, STAGES["all"], options, tmp_path, torch.device("cpu"))
+    run = stage_run.StageRun(grown_only, STAGES["all"], options, tmp_path, torch.device("cpu"))
     run.export(tmp_path / "checkpoint")
     grown = Sa2VA.from_pretrained(tmp_path / "checkpoint", device="cpu", dtype="float32")
     shipped = Sa2VA.from_pretrained(demo_folder(), device="cpu", dtype="float32")
@@ -141,7 +144,7 @@ def test_a_grown_checkpoint_says_what_it_said(start: Start, tmp_path: Path) -> N
 
 def test_a_stage_starts_from_nothing_or_from_a_demo_checkpoint_only(tmp_path: Path) -> None:
     begun = start_from(None)
-    assert begun.network.config.max_tiles == MAX_TILES
+    assert begun.network.config.max_tiles == _CONFIG.max_tiles
     assert begun.settings["llm_config"]["vocab_size"] == len(_vocabulary())
     for file in demo_folder().iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -269,7 +272,8 @@ def test_the_command_trains_saves_and_goes_on(
     rows = [json.loads(s) for s in (tmp_path / "look" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(1, len(rows) + 1))
     assert len(rows) > state["step"]
-    assert Sa2VA.from_pretrained(tmp_path / "look" / "checkpoint").config.max_tiles == MAX_TILES
+    trained = Sa2VA.from_pretrained(tmp_path / "look" / "checkpoint").config
+    assert (trained.max_tiles, trained.sam2) == (_CONFIG.max_tiles, _CONFIG.sam2)
     then = ["--stage", "talk", "--start", str(tmp_path / "look"), "--folder", str(tmp_path / "t")]
     main([*then, "--hours", "1", "--export-only", "--device", "cpu", "--threads", "1"])
     assert (tmp_path / "t" / "checkpoint" / "model.safetensors").is_file()
