@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_sa2va.widgets.chat_bar import ChatBar
+from napari_sa2va.widgets.objects_model import plain_tip
 from napari_sa2va.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class AskPanel(QWidget):
         self.cancel.setToolTip(f"End the run, keep what was found ({_shown(cancel_key)})")
         self.stage = QElidingLabel()
         self.stage.setElideMode(Qt.TextElideMode.ElideRight)
+        self.stage.setTextFormat(Qt.TextFormat.PlainText)  # a question, as it was typed
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(6)
@@ -168,7 +170,7 @@ class AskPanel(QWidget):
     def show_stage(self, text: str, fraction: float | None) -> None:
         """Say what is being done, and how far it is (0 to 1, None while that is unknown)."""
         self.stage.setText(text)
-        self.stage.setToolTip(text)
+        self.stage.setToolTip(plain_tip(text) if text else "")
         # Enabled, QProgressBar would paint the window at once, and the canvas with it; so it waits
         # for the next turn of the event loop.
         self.progress.setUpdatesEnabled(False)

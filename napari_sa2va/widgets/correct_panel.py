@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_sa2va.widgets.correct_state import CorrectState
+from napari_sa2va.widgets.objects_model import plain_tip
 from napari_sa2va.widgets.shortcuts import shown, with_key
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class CorrectPanel(QWidget):
         self.selected.setToolTip(
             "Select an object in the table or on the canvas to correct it"
             if state.selected is None
-            else f"Correct ■ {state.selected}{phrase}"
+            else plain_tip(f"Correct ■ {state.selected}{phrase}")
         )
         self.selected.setEnabled(state.selected is not None)
         self.phrase.setVisible(state.new)

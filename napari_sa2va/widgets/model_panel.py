@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_sa2va.engine import ModelChoice
 from napari_sa2va.widgets.device_row import DeviceRow
 from napari_sa2va.widgets.model_manager import ModelManager
+from napari_sa2va.widgets.objects_model import plain_tip
 from napari_sa2va.zoo import CATALOGUE, DEMO, find
 from napari_sa2va.zoo.abilities import Known, capabilities_of, look_up
 from napari_sa2va.zoo.library import load as load_library
@@ -164,7 +165,7 @@ class ModelPanel(QWidget):
             if name not in self._added:
                 self.model.addItem(name, name)
                 row = self.model.count() - 1
-                self.model.setItemData(row, where, Qt.ItemDataRole.ToolTipRole)
+                self.model.setItemData(row, plain_tip(where), Qt.ItemDataRole.ToolTipRole)
         self._added = set(named)
         self.model.blockSignals(blocked)
         if chosen in gone:

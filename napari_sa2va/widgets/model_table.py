@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_sa2va.widgets.model_texts import cells, tip
+from napari_sa2va.widgets.objects_model import plain_tip
 
 if TYPE_CHECKING:
     from napari_sa2va.zoo.shelf import Model
@@ -62,7 +63,7 @@ class ModelTable(QTableWidget):
         for row, model in enumerate(models):
             for column, text in enumerate(cells(model)):
                 item = QTableWidgetItem(text)
-                item.setToolTip(tip(model))
+                item.setToolTip(plain_tip(tip(model)))
                 item.setTextAlignment(_alignment(_HEAD[column]))
                 if model.problem is not None or model.fits is False:
                     item.setForeground(_DIM)

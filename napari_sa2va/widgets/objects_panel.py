@@ -10,7 +10,7 @@ from napari_sa2va.viewer.navigation import next_flagged, show_object
 from napari_sa2va.widgets.measured_panel import MeasuredPanel
 from napari_sa2va.widgets.object_actions import ObjectActions
 from napari_sa2va.widgets.objects_menu import ObjectsMenu
-from napari_sa2va.widgets.objects_model import Column, ObjectsModel
+from napari_sa2va.widgets.objects_model import Column, ObjectsModel, plain_tip
 from napari_sa2va.widgets.objects_table import ObjectsTable
 from napari_sa2va.widgets.replaying import Replaying
 from napari_sa2va.widgets.review import Review
@@ -169,7 +169,8 @@ class ObjectsPanel(QWidget):
             title = name.capitalize()
             button.setText(f"{title} {shown(name)}".rstrip())
             button.setEnabled(bool(text))
-            button.setToolTip(with_key(f"{title}: {text}" if text else f"Nothing to {name}", name))
+            tip = with_key(f"{title}: {text}" if text else f"Nothing to {name}", name)
+            button.setToolTip(plain_tip(tip))  # with phrases, as they were written
         there = objects is not None and self.model.rowCount() > 0
         for button in self._acting:
             button.setEnabled(there)

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sa2va.viewer.regions import RegionChoice
+from napari_sa2va.widgets.objects_model import plain_tip
 from napari_sa2va.widgets.shortcuts import shown, with_key
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class RegionsPanel(QWidget):
         self.which.setItemText(1, f"selected {kind}")
         for widget in (self.layer, self.which, self.follow):
             widget.setEnabled(there)
-        self.layer.setToolTip(self._layers[row].name if there else _NONE)
+        self.layer.setToolTip(plain_tip(self._layers[row].name) if there else _NONE)
 
 
 def _end_of(name: str) -> str:

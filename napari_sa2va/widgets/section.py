@@ -8,6 +8,8 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from napari_sa2va.widgets.objects_model import plain_tip
+
 _ARROW_WIDTH: Final = 24
 
 
@@ -98,4 +100,4 @@ class Section(QWidget):
         room = self.header.width() - _ARROW_WIDTH
         elided = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, room)
         self.header.setText(elided if room > _ARROW_WIDTH else text)
-        self.header.setToolTip(text if elided != text else "")
+        self.header.setToolTip(plain_tip(text) if elided != text else "")

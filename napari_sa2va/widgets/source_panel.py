@@ -21,6 +21,7 @@ from superqt.utils import qdebounced
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer import snapshot
 from napari_sa2va.viewer.rectangle import add_rectangle_layer
+from napari_sa2va.widgets.objects_model import plain_tip
 from napari_sa2va.widgets.thumbnail import Thumbnail
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class SourcePanel(QWidget):
     def _list_channels(self, *, chosen_anew: bool = False) -> None:
         """List the channels of the chosen image; those that were listed keep their ticks."""
         chosen = self.image.currentData()
-        self.image.setToolTip(self.image.currentText())
+        self.image.setToolTip(plain_tip(self.image.currentText()))
         ticks = {
             item.data(Qt.ItemDataRole.UserRole): item.checkState() == Qt.CheckState.Checked
             for item in map(self.channels.item, range(self.channels.count()))
