@@ -263,7 +263,7 @@ class Said:
 class _Kept:
     """Who has a turn (nobody, once the layer is gone), where among theirs, and as what."""
 
-    whose: ReferenceType[Recorder] | ReferenceType[Unlabelled]
+    whose: ReferenceType[Recorder | Unlabelled]
     place: int
     turn: Turn
 

@@ -71,13 +71,18 @@ class Task(QObject):
             self.busy_changed.emit(False)
             return True
 
+        def finished(tell: Callable[[Any], None], what: Any) -> None:
+            if is_over():
+                tell(what)
+
         create_worker(
             work,
             _teller(self.progressed, job),
             job.stop.is_set,
             _connect={
-                "returned": lambda result: is_over() and job.done(result),
-                "errored": lambda error: is_over() and job.failed(error),
+                # Asked for then: `leave` puts others in their place.
+                "returned": lambda result: finished(job.done, result),
+                "errored": lambda error: finished(job.failed, error),
             },
         )
         self.busy_changed.emit(True)
