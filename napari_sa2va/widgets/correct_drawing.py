@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.viewer.clicks import CanvasUndo
+from napari_sa2va.viewer.highlighting import own_colour
 from napari_sa2va.viewer.preview import PreviewLayer, to_top
 from napari_sa2va.viewer.prompt_layer import PromptLayer
 
@@ -60,7 +61,7 @@ class CorrectDrawing:
         self.blocked = change.blocked
         colour: tuple[float, ...] = _NEW_COLOUR
         if opened.label is not None and opened.objects is not None:
-            colour = tuple(map(float, opened.objects.labels.get_color(opened.label)))
+            colour = own_colour(opened.objects.labels, opened.label)
         self.preview.show(opened.place.placement, change, colour)
 
     def clear(self) -> None:

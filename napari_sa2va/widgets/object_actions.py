@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QColorDialog
 
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer import object_actions
+from napari_sa2va.viewer.highlighting import own_colour
 from napari_sa2va.viewer.navigation import show_object
 from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.objects_model import Column
@@ -205,8 +206,7 @@ class ObjectActions(QObject):
         """Let the user choose a colour for the chosen objects."""
         if not (labels := self._chosen()) or self.objects is None:
             return
-        now = self.objects.labels.get_color(labels[0])
-        initial = QColor() if now is None else QColor.fromRgbF(*map(float, now[:3]))
+        initial = QColor.fromRgbF(*own_colour(self.objects.labels, labels[0]))
         colour = QColorDialog.getColor(initial, self._table, "Colour of the objects")
         if colour.isValid():
             self._do(lambda objects: object_actions.recolour(objects, labels, colour.name()))

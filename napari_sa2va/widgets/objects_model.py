@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor, QFont, QPixmap
 from qtpy.QtWidgets import QApplication
 
 from napari_sa2va.annotation.records import frames_text
+from napari_sa2va.viewer.highlighting import own_colour
 from napari_sa2va.widgets.status_icons import status_icon
 
 if TYPE_CHECKING:
@@ -204,11 +205,11 @@ class ObjectsModel(QAbstractTableModel):
 
     def _swatch(self, label: int) -> QPixmap:
         # Asked for the rows in view only: napari takes a while for thousands of labels.
-        colour = None if self._objects is None else self._objects.labels.get_color(label)
         swatch = QPixmap(10, 10)
-        swatch.fill(
-            QColor(0, 0, 0, 0) if colour is None else QColor.fromRgbF(*map(float, colour[:3]))
-        )
+        if self._objects is None:
+            swatch.fill(QColor(0, 0, 0, 0))
+        else:
+            swatch.fill(QColor.fromRgbF(*own_colour(self._objects.labels, label)))
         return swatch
 
 
