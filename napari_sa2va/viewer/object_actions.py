@@ -153,6 +153,7 @@ def adopt(objects: LabelObjects) -> list[int]:
     """
     if objects.view is None:
         raise InvalidInput("Show a plane of the labels in 2-D first: its labels get rows.")
+    objects.finish_replay()
     there = {row.label for row in objects.rows()}
     index = tuple(slice(None) if at is None else at for at in objects.view)
     labels = [n for n in np.unique(objects.labels.data[index]).tolist() if n and n not in there]
@@ -193,6 +194,7 @@ def _change(
 
 
 def _entries(objects: LabelObjects, labels: Sequence[int]) -> list[Entry]:
+    objects.finish_replay()  # of what is on its way it is not known yet what will be there
     found = [objects.entry(label) for label in labels]
     for label, entry in zip(labels, found, strict=True):
         if entry is None:

@@ -61,6 +61,7 @@ def renew(
         whole[soft.box] |= soft.mask
     if not whole.any():
         return False
+    objects.finish_replay()  # what is there decides who gets which pixel
     plane = placement.index
     shape = pasted(placement, PackedMask.pack(whole), label)
     there = np.asarray(objects.labels.data[indexed(plane, shape.box)])

@@ -252,6 +252,12 @@ class TimeLine:
             replay.let_go()
             self._replay_broke(replay, error)
             return False
+        except Exception:  # a fault of ours: told once, not again with every piece
+            self._replay = None
+            replay.let_go()
+            self._replays = {}
+            self.replay_moved.emit(replay.total, replay.total)
+            raise
         self._replay = None
         self._packed = replay.packed
         try:
@@ -295,6 +301,7 @@ class TimeLine:
         InvalidInput
             The object is locked.
         """
+        self.finish_replay()  # else the step on its way would count as done
         effect = last_effect(steps_of(self.labels), label)
         if effect is None:
             return False

@@ -41,6 +41,7 @@ def made(opened: OpenCorrection, objects: LabelObjects, found: Found) -> Accepte
     Sa2VAError
         It cannot be written.
     """
+    objects.finish_replay()  # the change is of pixels as they are
     label = accept(
         objects,
         opened.place.placement.index,

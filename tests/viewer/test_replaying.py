@@ -10,7 +10,9 @@ from napari.components import ViewerModel
 
 from napari_sa2va.annotation import ObjectRecord
 from napari_sa2va.annotation.session.pixels import unpack_patch
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.entries import Entry
+from napari_sa2va.viewer.object_actions import delete, merge
 from napari_sa2va.viewer.objects import LabelObjects
 from napari_sa2va.viewer.store import new_array
 
@@ -139,6 +141,39 @@ def test_a_step_in_between_comes_after(objects: LabelObjects) -> None:
     assert set(np.unique(pixels(objects))) == {0, 2}
     assert [row.label for row in objects.rows()] == [2]
     assert (objects.undo_text, objects.redo_text) == ("Another", "")
+
+
+def test_actions_wait_before_they_look_at_objects(objects: LabelObjects) -> None:
+    window = Window(objects)
+    with objects.step("merge", "Another", labels=(2,)) as step:
+        step.paint((0, None, None), BOX, np.eye(3, dtype=bool)[::-1], 2)
+        step.add(Entry(record(2), {}))
+    objects.undo()
+    objects.undo()
+    assert window.piece is not None and window.piece()
+    assert not objects.undo_object(1)  # nothing of it is left, so nothing is done
+    assert objects.redo_text == "Track"
+    objects.redo()
+    assert window.piece()
+    delete(objects, [1])
+    assert not pixels(objects).any() and objects.undo_text == "Delete 1"
+    objects.undo()
+    assert window.piece()
+    with pytest.raises(InvalidInput, match="no object 2"):
+        merge(objects, [1, 2])
+    assert not objects.replaying and [row.frames for row in objects.rows()] == [PLANES]
+
+
+def test_a_fault_is_told_once(objects: LabelObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    window, change = Window(objects), objects.labels._undo_history[-1][3].change
+    monkeypatch.setattr(type(change), "undone", lambda *_: 1 / 0)
+    objects.labels.mode = "paint"
+    objects.undo()
+    assert window.piece is not None
+    with pytest.raises(ZeroDivisionError):
+        window.rest()
+    assert not window.piece() and not objects.replaying and objects.labels.mode == "paint"
+    assert objects.undo_text == "Track"  # it can be tried again
 
 
 def test_a_layer_that_goes_or_gets_another_array(objects: LabelObjects) -> None:
