@@ -132,6 +132,7 @@ class Exchange(QWidget):
         objects = self._objects()
         if not self._ready() or objects is None:
             return
+        objects.finish_replay()  # else some planes are written as before the undo, some as after
         layers, rows = layers_taken(self._viewer, objects.labels), tuple(objects.rows())
         with_rejected = self.menu.with_rejected
         self._writing = path

@@ -32,10 +32,12 @@ class Changes:
         self._objects = objects
         self._any = False
         objects.changed.connect(self._on_changed)
+        objects.replay_moved.connect(self._on_changed)  # its rows change at its end only
 
     def end(self) -> bool:
         """Return whether there were any, and notice none any more."""
         self._objects.changed.disconnect(self._on_changed)
+        self._objects.replay_moved.disconnect(self._on_changed)
         return self._any
 
     def _on_changed(self) -> None:

@@ -61,7 +61,7 @@ class ModelManager(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Sa2VA models")
         self.device = device
-        self._fetching = ""
+        self._fetching, self._participle = "", ""
         self._wanted = ""
         self._changing = False
         self._stop = threading.Event()
@@ -200,7 +200,7 @@ class ModelManager(QDialog):
         model = self.table.current
         if model is None or self._fetching:
             return
-        self._fetching = model.name
+        self._fetching, self._participle = model.name, participle
         self._stop.clear()
         self.bar.setValue(0)
         self.bar.show()
@@ -213,7 +213,7 @@ class ModelManager(QDialog):
             self._stop,
             _connect={
                 "returned": done,
-                "errored": lambda error: self._on_not_fetched(error, participle),
+                "errored": self._on_not_fetched,  # no lambda: it would outlive the window
             },
         )
 
@@ -233,11 +233,11 @@ class ModelManager(QDialog):
     def _on_repaired(self, brought: tuple[str, ...]) -> None:
         self._end_fetching(repaired_text(brought))
 
-    def _on_not_fetched(self, error: Exception, participle: str) -> None:
+    def _on_not_fetched(self, error: Exception) -> None:
         if isinstance(error, Cancelled):
             self._end_fetching("stopped. What has arrived is kept.")
         else:
-            self._end_fetching(f"not {participle}. {error}")
+            self._end_fetching(f"not {self._participle}. {error}")
 
     def _end_fetching(self, how: str) -> None:
         name, self._fetching = self._fetching, ""

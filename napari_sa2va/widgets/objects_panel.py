@@ -120,8 +120,11 @@ class ObjectsPanel(QWidget):
     def close_tasks(self) -> None:
         """Measure nothing any more, and let no undo be half done: the window goes."""
         self.numbers.close_task()
-        if self._objects is not None:
-            self._objects.replay_in_pieces(None)
+        objects, self._objects = self._objects, None
+        if objects is not None:
+            for signal, slot in self._wires(objects):  # the widgets may be gone already
+                signal.disconnect(slot)
+            objects.replay_in_pieces(None)
 
     def show_objects(self, objects: LabelObjects | None) -> None:
         """Show the rows of a layer, and follow them."""

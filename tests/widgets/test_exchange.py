@@ -19,10 +19,12 @@ from napari_sa2va.annotation import ObjectRecord, ObjectTable
 from napari_sa2va.io.export import FORMATS
 from napari_sa2va.io.import_labels import read_labels
 from napari_sa2va.viewer.labels import METADATA
+from napari_sa2va.viewer.object_actions import delete
 from napari_sa2va.viewer.objects import LabelObjects
 from napari_sa2va.viewer.results import Results
 from napari_sa2va.widgets import measured_panel
 from napari_sa2va.widgets.exchange import Exchange, named_as
+from napari_sa2va.widgets.exchange_left import Changes
 from napari_sa2va.widgets.objects_panel import ObjectsPanel
 
 if TYPE_CHECKING:
@@ -256,6 +258,44 @@ def test_a_dock_that_closes_lets_an_export_end_and_says_so(
     close(exchange)
     qtbot.waitUntil(lambda: len(said) == 2, timeout=60_000)
     assert "given up" in said[1] and len(objects.viewer.layers) == count
+
+
+def test_an_undo_on_its_way_is_not_written_half(
+    exchange: Exchange,
+    objects: LabelObjects,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("napari_sa2va.viewer.timeline._AT_ONCE", 1)
+    monkeypatch.setattr("napari_sa2va.viewer.timeline._PIECE_SECONDS", 0.0)
+    delete(objects, [1])
+    objects.undo()
+    assert objects.replaying
+    exchange.export_to("csv", tmp_path / "x.csv")
+    assert not objects.replaying
+    finish(exchange, qtbot)
+    text = (tmp_path / "x.csv").read_text(encoding="utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["label"], row["pixels"], row["planes"]) == ("1", "400", "2")
+    changes = Changes(objects)  # of an array that is not copied
+    objects.redo()
+    assert objects.replaying and changes.end()
+
+
+def test_a_panel_that_is_gone_hears_no_more_of_an_undo(
+    objects: LabelObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_sa2va.viewer.timeline._AT_ONCE", 1)
+    panel = ObjectsPanel(objects.viewer)
+    panel.show_objects(objects)
+    delete(objects, [1])
+    objects.undo()
+    assert objects.replaying
+    panel.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    panel.close_tasks()  # as when napari's window is destroyed
+    assert not objects.replaying and len(objects.rows()) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt, QThreadPool
+from qtpy.QtWidgets import QApplication
 
 from napari_sa2va.engine import Runner
+from napari_sa2va.errors import InvalidInput
+from napari_sa2va.widgets import model_manager
 from napari_sa2va.widgets.model_manager import ModelManager
 from napari_sa2va.widgets.model_panel import ModelPanel
 from napari_sa2va.zoo.manager import add_model
@@ -114,6 +118,29 @@ def test_a_failure_is_told_in_the_window(
     manager.fetch.click()
     qtbot.waitUntil(lambda: "asks for consent first" in manager.state.text(), timeout=20_000)
     assert manager.fetch.isEnabled()
+
+
+def test_a_window_that_goes_hears_no_more_of_its_download(
+    hub: Hub, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def fail(*_: object) -> None:
+        go_on.wait(30)
+        raise InvalidInput("no")
+
+    monkeypatch.setattr(model_manager, "get", fail)
+    manager = ModelManager("cpu")
+    qtbot.waitUntil(lambda: manager.table.rowCount() > 5, timeout=60_000)
+    manager.table.select("sam2")
+    with qtbot.captureExceptions() as faults:
+        manager.fetch.click()
+        manager.deleteLater()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        go_on.set()
+        QThreadPool.globalInstance().waitForDone()
+        QApplication.processEvents()
+    assert faults == []
 
 
 def test_one_s_own_folder(opened: Callable[[], ModelManager], qtbot: Any, tmp_path: Path) -> None:
