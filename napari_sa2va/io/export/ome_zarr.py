@@ -66,8 +66,8 @@ def _write(annotations: Annotations, path: Path, version: Version) -> list[str]:
     if there is not None:
         _add_labels(annotations, path, version, named)
         return _notes(annotations, named, added=True)
-    mark = ".zgroup" if version == "0.4" else "zarr.json"
-    _check_ours(path)
+    mark = _mark(version)
+    _check_ours(path, version)
     with replacing_folder(path, mark) as new:
         root = zarr.open_group(str(new), mode="w", zarr_format=2 if version == "0.4" else 3)
         levels = _write_labels(root.create_group(f"labels/{LABEL}"), annotations, named, version)
@@ -229,11 +229,19 @@ def _attributes(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _check_ours(path: Path) -> None:
-    if path.exists() and not is_empty(path) and OURS not in _attributes(path):
+def _check_ours(path: Path, version: Version) -> None:
+    if not path.exists() or is_empty(path):
+        return
+    if OURS not in _attributes(path):
         raise InvalidInput(
             f"{path} is there, and is neither an OME-Zarr image nor an earlier export. Choose "
             "another name."
+        )
+    if not (path / _mark(version)).exists():
+        other = "0.5" if version == "0.4" else "0.4"
+        raise InvalidInput(
+            f"{path} is an earlier export as OME-Zarr {other}, which other programs may read. "
+            f"Choose that version, or another name for {version}."
         )
 
 
@@ -247,8 +255,7 @@ def _add_labels(
     labels = root.require_group("labels")
     if LABEL in labels and OURS not in dict(labels[LABEL].attrs):
         raise InvalidInput(f"{path} has labels called {LABEL} that are not ours.")
-    mark = ".zgroup" if version == "0.4" else "zarr.json"
-    with replacing_folder(path / "labels" / LABEL, mark) as new:
+    with replacing_folder(path / "labels" / LABEL, _mark(version)) as new:
         group = zarr.open_group(str(new), mode="w", zarr_format=2 if version == "0.4" else 3)
         _write_labels(group, annotations, named, version)
     said: dict[str, Any] = dict(labels.attrs)
@@ -260,8 +267,8 @@ def _add_labels(
 def _check_size(annotations: Annotations, root: Any, path: Path, named: tuple[str, ...]) -> None:
     """Refuse labels that lie on another image; axes that only one of both has do not count."""
     said = dict(root.attrs)
-    image = said.get("ome", said)["multiscales"][0]
     try:
+        image = said.get("ome", said)["multiscales"][0]
         axes = [one if isinstance(one, str) else one["name"] for one in image["axes"]]
         lengths = dict(zip(axes, root[image["datasets"][0]["path"]].shape, strict=True))
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -275,6 +282,11 @@ def _check_size(annotations: Annotations, root: Any, path: Path, named: tuple[st
 
 
 # --- shared
+
+
+def _mark(version: Version) -> str:
+    """Return the file that every group of a version has."""
+    return ".zgroup" if version == "0.4" else "zarr.json"
 
 
 def _places(named: tuple[str, ...]) -> list[int]:

@@ -113,6 +113,20 @@ def test_colour_images_get_a_channel_axis(name: str, plane: Annotations, tmp_pat
     assert [kind for *_, kind in read()] == ["image", "labels"]
 
 
+def test_an_export_of_the_other_version_is_not_replaced(
+    stack: Annotations, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.ome.zarr"
+    export(stack, "ome-zarr", path)
+    with pytest.raises(InvalidInput, match=r"an earlier export as OME-Zarr 0\.5"):
+        export(stack, "ome-zarr-0.4", path)
+    export(stack, "ome-zarr", path)
+    group = zarr.open_group(str(tmp_path / "none.zarr"), mode="w", zarr_format=2)
+    group.attrs["multiscales"] = []
+    with pytest.raises(InvalidInput, match="cannot be read as an OME-Zarr image"):
+        export(stack, "ome-zarr-0.4", tmp_path / "none.zarr")
+
+
 def test_labels_go_into_an_image_that_is_there(stack: Annotations, tmp_path: Path) -> None:
     path = tmp_path / "theirs.zarr"
     root = zarr.open_group(str(path), mode="w", zarr_format=2)
