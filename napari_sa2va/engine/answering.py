@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sa2va.engine.events import MaskFound, QuestionDone, TextChunk
+from napari_sa2va.engine.phrases import name_of
 from napari_sa2va.engine.regions import in_frame, view_of
 from napari_sa2va.model.results import SegmentPart, TextPart
 
@@ -98,7 +99,7 @@ def told(
                 mask, logits = placed(mask, logits)
             yield MaskFound(
                 index,
-                segment.phrase or phrase or "",
+                name_of(segment.phrase, phrase),
                 mask,
                 logits,
                 segment.iou,

@@ -17,6 +17,8 @@ _QUESTION: Final = re.compile(
     r"|^(?:please|can you|could you|segment (?!of\b|in\b|on\b|at\b))",
     re.IGNORECASE,
 )
+# Of Markdown: at the beginning or the end of a word, neither within it nor alone.
+_EMPHASIS: Final = re.compile(r"(?<![\w*`])[*_`]+(?=\S)|(?<=\S)[*_`]+(?![\w*`])|^[*_`]+$")
 _ASKED_FOR: Final = re.compile(
     r"^(?:please |can you |could you |now )*segment (?P<phrase>.+?)"
     r"(?: in (?:this|the) (?:image|picture))?[\s?.!]*$",
@@ -75,6 +77,23 @@ def expression_in(text: str) -> str | None:
     """
     asked_for = _ASKED_FOR.match(text.strip())
     return asked_for["phrase"] if asked_for else None
+
+
+def name_of(said: str | None, asked: str | None) -> str:
+    """Return what a mask is called: by the model's phrase, else by the user's expression.
+
+    Parameters
+    ----------
+    said : str or None
+        As the model wrote it: marks of emphasis are no part of a name.
+    asked : str or None
+
+    Examples
+    --------
+    >>> name_of("a **large red** disk", None), name_of("**", "cell_1"), name_of("cell_1", None)
+    ('a large red disk', 'cell_1', 'cell_1')
+    """
+    return " ".join(_EMPHASIS.sub("", said or "").split()) or asked or ""
 
 
 def _question(line: str) -> Question:

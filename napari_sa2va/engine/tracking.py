@@ -20,6 +20,7 @@ from napari_sa2va.engine.events import (
     TrackSaved,
     TrackStarted,
 )
+from napari_sa2va.engine.phrases import name_of
 from napari_sa2va.engine.request import MaskTrackRequest, TrackRequest
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.frames import read_frame
@@ -228,7 +229,7 @@ def _named(
     named = []
     for one in state.objects:
         index = one.question or 0
-        named.append(TrackedObject(index, one.phrase or request.questions[index].phrase or ""))
+        named.append(TrackedObject(index, name_of(one.phrase, request.questions[index].phrase)))
     return tuple(named)
 
 

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from napari_sa2va.engine import Question, ask_question, segment_questions
+from napari_sa2va.engine.phrases import name_of
 from napari_sa2va.errors import InvalidInput
 
 
@@ -58,3 +59,21 @@ def test_in_ask_mode_the_text_goes_as_it_is() -> None:
 def test_the_engine_is_imported_without_torch() -> None:
     code = "import sys, napari_sa2va.engine; assert not {'torch', 'napari'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("a **large red** disk", "a large red disk"),
+        ("***all** cells*", "all cells"),
+        ("the _nucleus_, `c` and __d__", "the nucleus, c and d"),
+        ("cell_1 of 5 * 3", "cell_1 of 5 * 3"),
+        ("a*b", "a*b"),
+        ("**", "mine"),
+        ("", "mine"),
+        (None, "mine"),
+    ],
+)
+def test_emphasis_is_no_part_of_a_name(said: str | None, name: str) -> None:
+    assert name_of(said, "mine") == name
+    assert name_of(said, None) == ("" if name == "mine" else name)
