@@ -54,10 +54,8 @@ class Transcript(QTextEdit):
         self.setReadOnly(True)
         self.setUndoRedoEnabled(False)
         self.setTabChangesFocus(True)
-        self.setPlaceholderText(
-            "Questions and answers stand here. A language model's words are no measurement and no "
-            "diagnosis."
-        )
+        # One short line: Qt (6.11) does not break it. The caution stands in the bar below.
+        self.setPlaceholderText("Questions and answers stand here.")
         self.setAccessibleName("Conversation")
         self.setLineWrapMode(QTextEdit.LineWrapMode.WidgetWidth)
         self.viewport().setMouseTracking(True)

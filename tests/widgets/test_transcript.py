@@ -46,6 +46,12 @@ def pieces(document: QTextDocument) -> Iterator[tuple[str, Any]]:
         block = block.next()
 
 
+def test_the_empty_conversation_says_what_it_is_for_in_a_narrow_dock(qapp: Any) -> None:
+    view = Transcript()
+    room = 280 - 2 * view.document().documentMargin()  # of a dock of 320 pixels
+    assert 0 < view.fontMetrics().horizontalAdvance(view.placeholderText()) < room
+
+
 def test_nothing_in_an_answer_is_more_than_text(qapp: Any) -> None:
     text, chips = with_chips(f"<p>a cell</p> [SEG]\n{HOSTILE}", [(4,)])
     document = rendered(text, chips)
