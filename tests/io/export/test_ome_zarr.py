@@ -113,9 +113,7 @@ def test_colour_images_get_a_channel_axis(name: str, plane: Annotations, tmp_pat
     assert [kind for *_, kind in read()] == ["image", "labels"]
 
 
-def test_an_export_of_the_other_version_is_not_replaced(
-    stack: Annotations, tmp_path: Path
-) -> None:
+def test_an_export_of_the_other_version_is_not_replaced(stack: Annotations, tmp_path: Path) -> None:
     path = tmp_path / "x.ome.zarr"
     export(stack, "ome-zarr", path)
     with pytest.raises(InvalidInput, match=r"an earlier export as OME-Zarr 0\.5"):
