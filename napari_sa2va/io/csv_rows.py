@@ -20,7 +20,8 @@ def write_rows(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
     """Write rows as CSV (UTF-8, comma, full stop as the decimal sign), atomically.
 
     What is not known (nan, None) is left empty; several values stand with spaces between; yes and
-    no are 1 and 0.
+    no are 1 and 0. It begins with a byte order mark, without which Excel takes no text for UTF-8,
+    and texts are `guarded`.
 
     Parameters
     ----------
@@ -35,7 +36,11 @@ def write_rows(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
         If it cannot be written.
     """
     names = [field.name for field in fields(kind)]
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(path) as temporary,
+        # Names of files may have bytes that are no text.
+        temporary.open("w", encoding="utf-8-sig", errors="replace", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
@@ -58,4 +63,6 @@ def _cell(value: Any) -> str | int:
         return int(value)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
+    if isinstance(value, str):
+        return guarded(value)
     return f"{value:.6g}" if isinstance(value, float) else value

@@ -34,6 +34,14 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     assert table["score"].isna().tolist() == [False, True]
 
 
+def test_spreadsheets_take_it_for_text(tmp_path: Path) -> None:
+    row = ObjectRow("-caf\udce9.tif", 1, "=1+1", "@a", "µ", score=-0.5)
+    write_objects(tmp_path / "objects.csv", [row])
+    text = (tmp_path / "objects.csv").read_bytes()
+    assert text.startswith(b"\xef\xbb\xbfimage,label,")
+    assert text.decode("utf-8-sig").splitlines()[1].startswith("'-caf?.tif,1,'=1+1,'@a,µ,-0.5,")
+
+
 def test_no_rows_still_name_the_columns(tmp_path: Path) -> None:
     write_objects(tmp_path / "objects.csv", [])
     assert list(pd.read_csv(tmp_path / "objects.csv").columns[:3]) == ["image", "label", "phrase"]

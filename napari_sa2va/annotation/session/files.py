@@ -16,6 +16,7 @@ from napari_sa2va.annotation.session.errors import SessionDamaged
 from napari_sa2va.annotation.session.log import json_text
 from napari_sa2va.annotation.session.state import Rows
 from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.csv_rows import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,7 +123,7 @@ def write_table(folder: Path, records: Iterable[ObjectRecord]) -> None:
     names = [one.name for one in fields(ObjectRecord)]
     with (
         replacing(folder / TABLE) as temporary,
-        temporary.open("w", encoding="utf-8", errors="replace", newline="") as file,
+        temporary.open("w", encoding="utf-8-sig", errors="replace", newline="") as file,
     ):
         writer = csv.writer(file)
         writer.writerow(names)
@@ -134,4 +135,6 @@ def _cell(value: Any) -> Any:
         return "" if math.isnan(value) else f"{value:.6g}"
     if isinstance(value, tuple):
         return frames_text(value)
+    if isinstance(value, str):
+        return guarded(value)
     return "" if value is None else value

@@ -42,7 +42,7 @@ def test_a_session_comes_back_from_the_log_alone_and_folded(live: Any, checked: 
     live.paint(9, slice(0, 4), slice(0, 60), slice(20, 30))
     live.note(9, note="half folded")
     checked(live, load(live.session.path))
-    table = (live.session.path / "objects.csv").read_text(encoding="utf-8")
+    table = (live.session.path / "objects.csv").read_text(encoding="utf-8-sig")
     assert "分裂" in table and "cell 3" in table
 
 
