@@ -189,6 +189,9 @@ def nothing_remembered() -> Iterator[None]:
     yield
     for file in Path(_SETTINGS).glob("napari-sa2va-dock.json"):
         file.unlink()
+    memory = sys.modules.get("napari_sa2va.widgets.memory")
+    if memory is not None and (kept := memory.get_plugin_settings().get(memory.PLUGIN)):
+        kept.reset()
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -223,16 +222,6 @@ def make_picture() -> Callable[[], np.ndarray]:
 @pytest.fixture
 def picture() -> np.ndarray:
     return disks()
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory() -> None:
-    """Let no test see what an earlier one made the dock remember."""
-    from napari.settings import get_settings
-
-    path = get_settings().config_path
-    if path is not None:
-        (Path(path).parent / "napari-sa2va-dock.json").unlink(missing_ok=True)
 
 
 @pytest.fixture
