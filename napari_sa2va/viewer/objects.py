@@ -419,11 +419,12 @@ class LabelObjects(TimeLine):
         if changed:
             self.reverted.emit()
 
-    def _replay_broke(self, replay: Replay, error: OSError) -> None:
+    def _replay_broke(self, replay: Replay, error: Exception) -> None:
         self._replays = {}
         self._book.count(change.plane for atom in replay.step if (change := change_of(atom)))
         self._book.measure()
-        self.refused.emit(str(cannot_write(place_of(self.labels.data), error)))
+        if isinstance(error, OSError):
+            self.refused.emit(str(cannot_write(place_of(self.labels.data), error)))
         self.tell(Action("edit", "Part of an undo", replay.boxes))
         with self.quiet():
             self.labels.refresh()

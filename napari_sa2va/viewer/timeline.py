@@ -247,17 +247,13 @@ class TimeLine:
                 self.replay_moved.emit(replay.done, replay.total)
                 return True
             replay.settle()
-        except OSError as error:
+        except Exception as error:
             self._replay = None
             replay.let_go()
             self._replay_broke(replay, error)
+            if not isinstance(error, OSError):  # a fault of ours: told once, not with every piece
+                raise
             return False
-        except Exception:  # a fault of ours: told once, not again with every piece
-            self._replay = None
-            replay.let_go()
-            self._replays = {}
-            self.replay_moved.emit(replay.total, replay.total)
-            raise
         self._replay = None
         self._packed = replay.packed
         try:
@@ -271,7 +267,7 @@ class TimeLine:
         """Follow a step that was undone or redone in pieces."""
         raise NotImplementedError
 
-    def _replay_broke(self, replay: Replay, error: OSError) -> None:
+    def _replay_broke(self, replay: Replay, error: Exception) -> None:
         """Follow as much of a step as could be written."""
         raise NotImplementedError
 

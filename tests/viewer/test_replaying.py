@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sa2va.annotation.actions import Action
+    from napari_sa2va.viewer.stamps import PlaneChange
 
 PLANES = 30
 BOX = slice(2, 5), slice(3, 6)
@@ -166,14 +167,23 @@ def test_actions_wait_before_they_look_at_objects(objects: LabelObjects) -> None
 
 def test_a_fault_is_told_once(objects: LabelObjects, monkeypatch: pytest.MonkeyPatch) -> None:
     window, change = Window(objects), objects.labels._undo_history[-1][3].change
-    monkeypatch.setattr(type(change), "undone", lambda *_: 1 / 0)
+    undone = type(change).undone
+
+    def fail(self: PlaneChange, region: Any) -> Any:
+        return 1 / 0 if self is change else undone(self, region)
+
+    monkeypatch.setattr(type(change), "undone", fail)
     objects.labels.mode = "paint"
     objects.undo()
     assert window.piece is not None
     with pytest.raises(ZeroDivisionError):
         window.rest()
     assert not window.piece() and not objects.replaying and objects.labels.mode == "paint"
-    assert objects.undo_text == "Track"  # it can be tried again
+    assert [row.frames for row in objects.rows()] == [4]
+    monkeypatch.setattr(type(change), "undone", undone)
+    assert objects.undo_text == "Track" and objects.undo()
+    window.rest()
+    assert objects.rows() == [] and not pixels(objects).any()
 
 
 def test_a_layer_that_goes_or_gets_another_array(objects: LabelObjects) -> None:
