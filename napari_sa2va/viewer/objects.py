@@ -393,14 +393,7 @@ class LabelObjects(TimeLine):
             touched = tuple(Edit.of(atom).where for atom in moved)
             self.tell(Action(kind, f"{kind.capitalize()}: {text}", touched, labels))
         elif changed or news:
-            shape = self.labels.data.shape
-            whole = tuple(
-                tuple(
-                    slice(0, n) if p is None else slice(p, p + 1)
-                    for p, n in zip(at, shape, strict=True)
-                )
-                for at in planes
-            )
+            whole = tuple(_whole(at, self.labels.data.shape) for at in planes)
             self.tell(Action("edit", "Edit", whole))
         if changed:
             self.reverted.emit()

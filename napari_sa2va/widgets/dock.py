@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -466,5 +466,6 @@ class _Closing:
 
     def __call__(self, *_: object) -> None:
         parts, self._parts = self._parts, ()
-        for close in parts:
-            close()
+        with ExitStack() as closing:  # one that fails keeps no other from closing
+            for close in reversed(parts):
+                closing.callback(close)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_sa2va.viewer import snapshot
 from napari_sa2va.widgets import Sa2VAWidget
+from napari_sa2va.widgets.dock import _Closing
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from napari_sa2va.viewer.objects import LabelObjects
 
@@ -74,3 +74,15 @@ def test_closed_it_leaves_the_viewer_and_opens_again(
     assert len(viewer.keymap) == keys
     assert len(again.session.sessions.recorders) == 1
     close(again.parent())
+
+
+def test_a_part_that_fails_keeps_no_other_from_closing() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    closed: list[str] = []
+    closing = _Closing(lambda: closed.append("run"), fail, lambda: closed.append("log"))
+    with pytest.raises(ZeroDivisionError):
+        closing()
+    closing()  # once is enough
+    assert closed == ["run", "log"]
