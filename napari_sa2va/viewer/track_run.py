@@ -207,6 +207,7 @@ class TrackRun:
             still works.
         """
         self._check()
+        self.objects.finish_replay()  # what is about to go keeps no pixel from the masks
         placement = self._stack.placement(index)
         plane = placement.index
         shapes = [

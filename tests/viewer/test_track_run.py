@@ -534,3 +534,19 @@ def test_a_log_hears_of_a_run_while_it_goes_on_and_at_its_end(scene: Scene) -> N
     assert {box[0].start for box in told[0].touched} == {0, 1}
     assert {box[0].start for box in told[1].touched} == {2}  # the others are told
     assert told[1].detail == {"model": "demo"} and told[1].text == "Follow “a, b”"
+
+
+def test_an_undo_on_its_way_is_done_before_a_frame_comes(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_sa2va.viewer.timeline._PIECE_SECONDS", 0.0)
+    scene.run(0, FRAMES - 1, phrases="a")
+    later = scene.start("b")
+    scene.objects.replay_in_pieces(lambda piece: piece())
+    scene.objects.undo()
+    assert scene.objects.replaying and scene.pixels[0].any()
+    fill(later, 0, 0)
+    assert (scene.pixels == 2).sum() == 4 * 6 and not (scene.pixels == 1).any()
+    assert later.commit() and later.overlapped == ()
+    scene.objects.undo()
+    assert not scene.pixels.any()
