@@ -21,10 +21,26 @@ if TYPE_CHECKING:
     from napari_sa2va.samples.world.scenes import Scene
 
 MOST_COUNTED: Final = 6
+_COUNTED: Final = (
+    "How many {} are there?",
+    "How many {} are there in this image?",
+    "How many {} are in this image?",
+)
+_DESCRIBED: Final = (
+    "Please describe the image.",
+    "Please describe this image.",
+    "Please describe the image in detail.",
+)
+_ALL_SHARE: Final = 0.15
 
 
 def counting(scene: Scene, rng: np.random.Generator) -> tuple[Turn, int] | None:
     """Ask how many there are; all numbers up to six that this scene has equally often."""
+    asked = str(rng.choice(_COUNTED))
+    everything = tuple(range(len(scene.cells)))
+    if len(everything) <= MOST_COUNTED and rng.random() < _ALL_SHARE:
+        answer = count_answer(len(everything), "cells")
+        return Turn(asked.format("cells"), answer, "count", points_at=everything), len(everything)
     form = Form(draw_form(rng).attributes, "all")
     found = choices(scene, form)
     by_count: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
@@ -40,8 +56,7 @@ def counting(scene: Scene, rng: np.random.Generator) -> tuple[Turn, int] | None:
     number = int(rng.choice(numbers, p=[w / sum(weights) for w in weights]))
     row, targets = by_count[number][rng.integers(len(by_count[number]))]
     words = written(form, form.fillings[row], rng=rng).removeprefix("all ")
-    question = f"How many {words} are there?"
-    return Turn(question, count_answer(number, words), "count", points_at=targets), number
+    return Turn(asked.format(words), count_answer(number, words), "count", points_at=targets), number
 
 
 def comparing(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
@@ -105,7 +120,7 @@ def answering(scene: Scene, rng: np.random.Generator) -> Turn | None:
         return Turn("What color are the cells?", "Gray.", "words")
     if rng.random() < 0.5:
         return Turn("What color are the cells?", f"{listed(there).capitalize()}.", "words")
-    return Turn("Please describe the image.", f"The image shows {listed(there)} cells.", "words")
+    return Turn(str(rng.choice(_DESCRIBED)), f"The image shows {listed(there)} cells.", "words")
 
 
 def _attribute_question(
