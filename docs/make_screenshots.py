@@ -14,9 +14,6 @@ from typing import Any
 # Pictures must not depend on, nor change, the settings of who takes them.
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
 
-# Sessions of the sample go where the settings are, not into the user's folder.
-os.environ["NAPARI_SA2VA_DATA_FOLDER"] = tempfile.mkdtemp()
-
 import napari
 import numpy as np
 from qtpy.QtCore import QPoint, Qt
@@ -153,9 +150,14 @@ def click(viewer: Any, at: tuple[int, int]) -> None:
 
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
-    answered("dark", "answered.png")
-    answered("light", "answered-light.png")
-    followed("stack.png")
-    reviewed("reviewed.png")
-    captioned("dark", "captioned.png")
-    captioned("light", "captioned-light.png")
+    for take, *details in (
+        (answered, "dark", "answered.png"),
+        (answered, "light", "answered-light.png"),
+        (followed, "stack.png"),
+        (reviewed, "reviewed.png"),
+        (captioned, "dark", "captioned.png"),
+        (captioned, "light", "captioned-light.png"),
+    ):
+        # No picture offers to bring back the work of the one before.
+        os.environ["NAPARI_SA2VA_DATA_FOLDER"] = tempfile.mkdtemp()
+        take(*details)

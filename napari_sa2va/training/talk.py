@@ -56,7 +56,8 @@ def counting(scene: Scene, rng: np.random.Generator) -> tuple[Turn, int] | None:
     number = int(rng.choice(numbers, p=[w / sum(weights) for w in weights]))
     row, targets = by_count[number][rng.integers(len(by_count[number]))]
     words = written(form, form.fillings[row], rng=rng).removeprefix("all ")
-    return Turn(asked.format(words), count_answer(number, words), "count", points_at=targets), number
+    answer = count_answer(number, words)
+    return Turn(asked.format(words), answer, "count", points_at=targets), number
 
 
 def comparing(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
