@@ -11,10 +11,9 @@ from scipy.ndimage import binary_erosion  # type: ignore[import-untyped]
 
 from napari_sa2va.model.prompts import segmentation_question
 from napari_sa2va.samples.world.drawing import render
-from napari_sa2va.samples.world.motion import make_clip
 from napari_sa2va.samples.world.phrases import draw_phrase
 from napari_sa2va.samples.world.scenes import make_scene
-from napari_sa2va.training.measure_clips import CLIP_SEED
+from napari_sa2va.training.measure_clips import crossing_clip
 from napari_sa2va.training.measure_scenes import RIGHT_IOU, SCENE_SEED, union
 from napari_sa2va.training.overlap import iou
 from napari_sa2va.training.sheet import COLUMNS, FRAMES, SIDE, compose, wrapped
@@ -114,10 +113,8 @@ def _outlined(
 
 def _crossing(model: Sa2VA) -> list[tuple[NDArray[np.uint8], str]]:
     """Follow two cells that pass over each other, from their masks in the first frame."""
-    clip = make_clip(CLIP_SEED + 500_000, FRAMES, (256, 256), "cross")
+    clip, masks = crossing_clip(0, FRAMES)
     images = clip.images()
-    pair = list(clip.crossing[0]) if clip.crossing else [0, 1]
-    masks = np.stack([scene.masks()[pair] for scene in clip.scenes])
     shown = np.linspace(0, FRAMES - 1, COLUMNS).astype(int).tolist()
     row = []
     for frame in model.track_masks(images, {0: masks[0]}):

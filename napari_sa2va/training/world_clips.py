@@ -41,6 +41,8 @@ CLIP_LENGTH: Final = 24
 CELLS: Final = 3
 _STACK_SHARE: Final = 0.2
 _MEETING_SHARE: Final = 0.6  # of the clips with a crossing that are shown about that time
+# Cells that cross hide each other for a dozen frames: every third frame shows all of it in seven.
+_STRIDES: Final = (1, 1, 2, 3)
 
 
 @dataclass(slots=True)
@@ -113,13 +115,14 @@ class ClipBatches(IterableDataset[ClipBatch]):
         images, cells = [], []
         for number in range(seed, seed + self.clips):
             clip = draw_clip(number, rng)
-            masks, first = _part(clip, frames, rng, self.mask_side)
+            stride = int(rng.choice(_STRIDES))
+            masks, numbers = _part(clip, frames, rng, self.mask_side, stride)
             there = np.flatnonzero(masks[0].flatten(1).amax(1) > 0.5)
             meeting = [i for pair in clip.crossing for i in pair if i in there]
             others = [i for i in rng.permutation(there).tolist() if i not in meeting]
             chosen = np.resize([*meeting, *others], CELLS)
             cells.append(masks[:, chosen])
-            shown = clip.images(range(first, first + frames))
+            shown = clip.images(numbers)
             images += [sam2_image(frame, self.config) for frame in shown]
         nothing = torch.zeros(0)
         return ClipBatch(torch.stack(images), torch.cat(cells, dim=1), None, nothing, nothing)
@@ -129,11 +132,11 @@ class ClipBatches(IterableDataset[ClipBatch]):
         rng = np.random.default_rng([seed, 24])
         frames = LOOKED_AT + max(1, self.frames - 2)
         clip = draw_clip(seed, rng)
-        masks, first = _part(clip, frames, rng, self.mask_side)
+        masks, numbers = _part(clip, frames, rng, self.mask_side)
         dialogues = self._dialogues(clip, masks, rng)
         tree = self.builder.tree(dialogues, [[] for _ in dialogues])
         targets = [cells for d in dialogues for turn in d.turns for cells in turn.segments]
-        shown = clip.images(range(first, first + frames))
+        shown = clip.images(numbers)
         side = masks.shape[-1]
         seg = [
             masks[:, list(cells)].amax(1) if cells else torch.zeros(frames, side, side)
@@ -175,20 +178,24 @@ def draw_clip(seed: int, rng: np.random.Generator) -> Clip:
     return make_clip(seed, CLIP_LENGTH, size)
 
 
-def _part(clip: Clip, frames: int, rng: np.random.Generator, side: int) -> tuple[Tensor, int]:
-    """Choose consecutive frames, the first with a cell in it; their masks (t, cells, m, m)."""
-    starts = rng.permutation(len(clip.scenes) - frames + 1).tolist()
+def _part(
+    clip: Clip, frames: int, rng: np.random.Generator, side: int, stride: int = 1
+) -> tuple[Tensor, range]:
+    """Choose frames, `stride` apart, the first with a cell in it; their masks (t, cells, m, m)."""
+    span = (frames - 1) * stride + 1
+    starts = rng.permutation(len(clip.scenes) - span + 1).tolist()
     if clip.crossing and rng.random() < _MEETING_SHARE:
         i, j = clip.crossing[0]
         pairs = [(scene.cells[i], scene.cells[j]) for scene in clip.scenes]
         meeting = int(np.argmin([np.hypot(a.x - b.x, a.y - b.y) for a, b in pairs]))
-        starts.insert(0, int(np.clip(meeting - frames // 2, 0, len(clip.scenes) - frames)))
+        starts.insert(0, int(np.clip(meeting - span // 2, 0, len(clip.scenes) - span)))
     for first in starts:
         opening = _soft_masks(clip.scenes[first], side)
         if bool((opening.flatten(1).amax(1) > 0.5).any()):
             break
-    rest = [_soft_masks(scene, side) for scene in clip.scenes[first + 1 : first + frames]]
-    return torch.stack([opening, *rest]), first
+    numbers = range(first, first + span, stride)
+    rest = [_soft_masks(clip.scenes[number], side) for number in numbers[1:]]
+    return torch.stack([opening, *rest]), numbers
 
 
 def _soft_masks(scene: Scene, side: int) -> Tensor:

@@ -49,6 +49,18 @@ def test_bounds_of_the_table() -> None:
     assert as_markdown(found.values()).count("\n") == 1 + len(LINES)
 
 
+def test_cells_that_cross_are_apart_before_and_after_and_meet_between() -> None:
+    for number in range(3):
+        clip, masks = measure_clips.crossing_clip(number, 12)
+        pair = [[scene.cells[i] for i in clip.crossing[0]] for scene in clip.scenes]
+        gaps = [math.dist((a.x, a.y), (b.x, b.y)) for a, b in pair]
+        both = pair[0][0].reach + pair[0][1].reach
+        assert gaps[0] >= both <= gaps[-1]
+        assert min(gaps) < both / 2
+        assert masks.shape == (12, 2, *measure_clips.SIZE)
+        assert masks[[0, -1]].any(axis=(2, 3)).all()
+
+
 def test_one_turn_is_the_same_as_asking(demo: Sa2VA) -> None:
     question = f"Please segment {SAMPLE_EXPRESSIONS[0]} in this image."
     (reply,) = converse(demo, sample_image(), [question])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,8 @@ from napari_sa2va.model import Sa2VA
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.model.prompts import first_question, image_string, region_string, turn
 from napari_sa2va.samples import SAMPLE_EXPRESSIONS, demo_folder, sample_image
-from napari_sa2va.training import clicks, loop, stage_run
+from napari_sa2va.samples.world.motion import make_clip
+from napari_sa2va.training import clicks, loop, stage_run, world_clips
 from napari_sa2va.training.demo import main
 from napari_sa2va.training.demo_config import demo_config
 from napari_sa2va.training.dialogues import FOUND, REFUSAL, Dialogue, Turn
@@ -205,6 +207,24 @@ def test_a_clip_teaches_memory_but_not_the_encoders(words: bool, start: Start) -
     assert any("language_model" in name for name in taught) == words
     assert not any("image_encoder" in name or "vision_model" in name for name in taught)
     start.network.zero_grad(set_to_none=True)
+
+
+def test_a_part_of_a_clip_may_skip_frames_and_shows_the_crossing() -> None:
+    clip = make_clip(5, 24, (128, 128), "cross")
+    i, j = clip.crossing[0]
+    gaps = [
+        math.dist((scene.cells[i].x, scene.cells[i].y), (scene.cells[j].x, scene.cells[j].y))
+        for scene in clip.scenes
+    ]
+    seen = 0
+    for seed in range(8):
+        masks, numbers = world_clips._part(clip, 6, np.random.default_rng(seed), 32, 3)
+        assert len(numbers) == len(masks) == 6
+        assert (numbers.step, numbers[-1] - numbers[0]) == (3, 15)
+        wanted = torch.from_numpy(clip.scenes[numbers[-1]].soft_masks(32))
+        torch.testing.assert_close(masks[-1], wanted)
+        seen += numbers[0] <= int(np.argmin(gaps)) <= numbers[-1]
+    assert seen >= 4  # of 8; six in ten are there on purpose
 
 
 def test_steps_run_in_bfloat16_as_on_a_gpu(start: Start) -> None:
