@@ -140,16 +140,6 @@ def _row(model: Model) -> tuple[str, ...]:
         here,
         ("" if model.here else "about ") + gib(size) if size else "",
         gib(model.need.total) if model.need is not None else "",
-        _fits(model),
+        "see below" if model.problem else model.fits_word,
         model.license,
     )
-
-
-def _fits(model: Model) -> str:
-    if model.problem is not None:
-        return "see below"
-    if model.fits_now:
-        return "yes"
-    if model.fits:
-        return "not now"
-    return "" if model.fits is None else "no"

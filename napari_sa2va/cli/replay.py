@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.session import SessionState
     from napari_sa2va.annotation.session.log import LogEntry
     from napari_sa2va.cli.display import Display
-    from napari_sa2va.engine import ModelChoice
     from napari_sa2va.engine.events import Event
     from napari_sa2va.frames.source import ArrayLike
 
@@ -117,7 +116,7 @@ class Compared:
 def replay(
     session: Path,
     image: Path | None,
-    model: ModelChoice | None,
+    changed: Mapping[str, str],
     display: Display,
     cancelled: threading.Event,
 ) -> list[Compared]:
@@ -129,8 +128,8 @@ def replay(
         Its folder.
     image : Path, optional
         The image, or another one; the session's own if left out.
-    model : ModelChoice, optional
-        Another model than the session's.
+    changed : mapping
+        What of the session's `ModelChoice` is to be another; empty for nothing.
     display : Display
         Shows progress.
     cancelled : threading.Event
@@ -155,7 +154,7 @@ def replay(
     if not recorded:
         raise InvalidInput(f"{session.name} holds no request of a model: nothing to ask again.")
     array = open_replayed(state, image)
-    return list(_compared(state, recorded, array, model, display, cancelled))
+    return list(_compared(state, recorded, array, changed, display, cancelled))
 
 
 def code_of_replay(compared: Sequence[Compared], *, cancelled: bool) -> ExitCode:
@@ -189,7 +188,7 @@ def _compared(
     state: SessionState,
     recorded: Sequence[Recorded],
     array: ArrayLike,
-    model: ModelChoice | None,
+    changed: Mapping[str, str],
     display: Display,
     cancelled: threading.Event,
 ) -> Iterator[Compared]:
@@ -212,7 +211,7 @@ def _compared(
                 return
             display.image(one.text)
             try:
-                yield _ask_again(one, labels.array, array, model, display, cancelled)
+                yield _ask_again(one, labels.array, array, changed, display, cancelled)
             except InvalidInput as error:
                 yield Compared(one.n, one.text, error=str(error))
 
@@ -221,11 +220,11 @@ def _ask_again(
     one: Recorded,
     labels: NDArray[Any],
     array: ArrayLike,
-    model: ModelChoice | None,
+    changed: Mapping[str, str],
     display: Display,
     cancelled: threading.Event,
 ) -> Compared:
-    request = request_from(one.detail, arrays_for(one.detail, array), model)
+    request = request_from(one.detail, arrays_for(one.detail, array), changed)
     frames = request.frames
     assert isinstance(frames, ArrayFrames)  # made of arrays
     # A question about a movie gives masks of the first frame that was looked at.

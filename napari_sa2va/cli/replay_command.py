@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_sa2va.cli.common import failures, print_json
-from napari_sa2va.cli.options import DeviceOption, DtypeOption, JsonOption, Precision, QuietOption
+from napari_sa2va.cli.options import JsonOption, Precision, QuietOption  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,12 @@ def replay(
     model: Annotated[
         str | None, typer.Option(help="Another model than the one that was asked then.")
     ] = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = Precision.auto,
+    device: Annotated[
+        str | None, typer.Option(help="Another device: auto, cpu, cuda, cuda:1 and so on, or mps.")
+    ] = None,
+    dtype: Annotated[
+        Precision | None, typer.Option(help="Another number format of the model's weights.")
+    ] = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -39,16 +43,17 @@ def replay(
     from napari_sa2va.cli.interrupt import cancel_on_interrupt
     from napari_sa2va.cli.replay import code_of_replay
     from napari_sa2va.cli.replay import replay as run
-    from napari_sa2va.engine import ModelChoice
 
-    # The session's own choice of device and number format is another machine's, perhaps.
-    chosen = ModelChoice(model, device, dtype.value) if model else None
+    changed = {"device": device, "dtype": dtype}
+    if model:  # how the session's own model was run says nothing of another
+        changed = {"name": model, "device": device or "auto", "dtype": dtype or "auto"}
+    given = {name: str(value) for name, value in changed.items() if value}
     with (
         failures("replay", json_output),
         cancel_on_interrupt() as cancelled,
         Display(1, quiet=quiet, results=not json_output) as display,
     ):
-        compared = run(session, image, chosen, display, cancelled)
+        compared = run(session, image, given, display, cancelled)
         display.stop_bar()
         print_compared(compared, display)
         code = code_of_replay(compared, cancelled=cancelled.is_set())

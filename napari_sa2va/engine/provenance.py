@@ -79,7 +79,9 @@ def with_model(detail: Mapping[str, Any], ready: ModelReady) -> Detail:
 
 
 def request_from(
-    detail: Mapping[str, Any], arrays: Sequence[ArrayLike], model: ModelChoice | None = None
+    detail: Mapping[str, Any],
+    arrays: Sequence[ArrayLike],
+    changed: Mapping[str, str] | None = None,
 ) -> AnyRequest:
     """Make the request again that a detail tells of.
 
@@ -89,8 +91,8 @@ def request_from(
         As of `request_detail`.
     arrays : sequence of array-likes
         One per channel, with the axes of those that were looked at; see ``frames.arrays`` in it.
-    model : ModelChoice, optional
-        Another model than the one that was asked.
+    changed : mapping of str to str, optional
+        What of the `ModelChoice` is to be another than the one that was asked.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def request_from(
     """
     try:
         frames = frames_from(detail["frames"], arrays)
-        chosen = model or ModelChoice(**detail["model"])
+        chosen = ModelChoice(**{**detail["model"], **(changed or {})})
         match detail["request"]:
             case "ask":
                 return Request(chosen, frames, _questions(detail))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from huggingface_hub import split_torch_state_dict_into_shards
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -189,9 +190,12 @@ def save_checkpoint(
     split = split_torch_state_dict_into_shards(tensors, max_shard_size="4GB")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        parts = {file: folder / f"{file}.part" for file in split.filename_to_tensors}
         for file, names in split.filename_to_tensors.items():
-            part = folder / f"{file}.part"
-            save_file({name: tensors[name] for name in names}, part, metadata={"format": "pt"})
+            kept = {name: tensors[name] for name in names}
+            save_file(kept, parts[file], metadata={"format": "pt"})
+        # Only now: new and old files side by side would load without complaint.
+        for file, part in parts.items():
             part.replace(folder / file)
         (folder / (SINGLE if split.is_sharded else INDEX)).unlink(
             missing_ok=True
@@ -204,7 +208,7 @@ def save_checkpoint(
             source, target = tokenizer_folder / file, folder / file
             if source.is_file() and source.resolve() != target.resolve():
                 shutil.copyfile(source, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the latter where the disk is full
         raise CheckpointError(f"The checkpoint cannot be written to {folder}: {error}.") from error
 
 

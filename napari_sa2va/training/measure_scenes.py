@@ -210,7 +210,8 @@ def _click(
         at = int(rng.integers(len(rows)))
         point = model.refine(image, points=[(int(rows[at]), int(columns[at]))], labels=[1])
         scores.add("IoU point", iou(point.mask, masks[cell]))
-        corners = (rows.min(), columns.min(), rows.max(), columns.max())
+        # Edges of pixels, whose middles are at whole numbers.
+        corners = (rows.min() - 0.5, columns.min() - 0.5, rows.max() + 0.5, columns.max() + 0.5)
         shake = rng.uniform(-1, 1, 4) * 0.03 * max(np.ptp(rows), np.ptp(columns))
         top, left, bottom, right = (float(c + s) for c, s in zip(corners, shake, strict=True))
         if bottom - top > 1 and right - left > 1:

@@ -33,7 +33,7 @@ def cells(model: Model) -> tuple[str, ...]:
         here,
         f"{about}{gib(size)}" if size else "",
         gib(model.need.total) if model.need is not None else "",
-        fits(model),
+        "cannot be run" if model.problem else model.fits_word,
         model.license,
     )
 
@@ -42,17 +42,6 @@ def _remark(model: Model) -> str:
     if model.name == SAM2_NAME:
         return "  for consistent tracking"
     return "  ★ recommended" if model.recommended else ""
-
-
-def fits(model: Model) -> str:
-    """Say whether a model fits into the memory of the device."""
-    if model.problem is not None:
-        return "cannot be run"
-    if model.fits_now:
-        return "yes"
-    if model.fits:
-        return "not now"
-    return "" if model.fits is None else "no"
 
 
 def tip(model: Model) -> str:

@@ -83,6 +83,13 @@ class Model:
         """Whether it is on this machine, whole."""
         return self.folder is not None
 
+    @property
+    def fits_word(self) -> str:
+        """Whether it fits, as lists say it; empty where unknown."""
+        if self.fits is None:
+            return ""
+        return "yes" if self.fits_now else "not now" if self.fits else "no"
+
 
 def models(device: Device) -> tuple[Model, ...]:
     """List all models for a device: the recommended one, then published and added ones, then SAM 2.

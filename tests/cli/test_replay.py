@@ -84,6 +84,12 @@ def test_the_same_image_gives_the_same(session: Path) -> None:
     assert code == 0
 
 
+def test_another_device_is_taken_with_the_session_s_own_model(session: Path) -> None:
+    code, said = replayed(session, session.parent / "cells.png", "--device", "cuda:7")
+    assert "cuda:7" in json.dumps(said)  # there is none here: it was asked for, and refused
+    assert code != 0
+
+
 def test_another_image_gives_something_else_and_says_what(session: Path) -> None:
     code, said = replayed(session, session.parent / "dark.png")
     (request,) = said["requests"]
