@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_sa2va.annotation.painting import paint, shifted, union
 from napari_sa2va.viewer.stamps import PlaneChange, Stamp
+from napari_sa2va.viewer.store import cannot_write, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -50,7 +51,13 @@ class Draft:
         self._committed = nothing  # as the undo history knows it
 
     def show(self, shapes: Sequence[Shape]) -> None:
-        """Paint shapes on what was there before, without history."""
+        """Paint shapes on what was there before, without history.
+
+        Raises
+        ------
+        CannotWrite
+            The array could not be written (disk full).
+        """
         self._cover(shapes)
         if self._box is None:
             return
@@ -137,4 +144,7 @@ class Draft:
         return np.asarray(self._labels.data[self._where()])
 
     def _write(self, values: NDArray[Any]) -> None:
-        self._labels.data[self._where()] = values
+        try:
+            self._labels.data[self._where()] = values
+        except OSError as error:
+            raise cannot_write(place_of(self._labels.data), error) from error

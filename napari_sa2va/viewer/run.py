@@ -23,6 +23,7 @@ from napari_sa2va.annotation.records import now
 from napari_sa2va.viewer.crop import cropped, on_labels
 from napari_sa2va.viewer.draft import Draft
 from napari_sa2va.viewer.entries import Entry, Spot
+from napari_sa2va.viewer.store import CannotWrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sa2va.annotation.actions import Where
     from napari_sa2va.annotation.masks import SoftMask
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
@@ -107,7 +107,6 @@ class LabelRun:
         self._closed = False
         self._found: list[FoundObject] = []
         self._covered: list[FoundObject] = []  # all their pixels belong to others
-        self._unsaved: list[Where] = []  # boxes that no log has yet
         # What was committed at a threshold, and whether it replaced what was there.
         self._steps: dict[tuple[float, bool], list[Shape]] = {}
         self._moved_since_commit = False
@@ -154,6 +153,13 @@ class LabelRun:
         tuple of int
             Its labels: several if it was split, none if the mask is empty or all its pixels
             belong to other labels that are not to be replaced.
+
+        Raises
+        ------
+        InvalidInput
+            The layer's kind of integer has no room for its labels.
+        CannotWrite
+            The array could not be written (disk full); masks added before stay.
         """
         if not soft.mask.any():
             return ()
@@ -165,9 +171,12 @@ class LabelRun:
         shape = Shape(spot.region.slices, parts, labels)
         found = FoundObject(spot, soft, shape, shape, record)
         self._found.append(found)
-        self._unsaved.append(spot.box)
         with self.objects.painting(self._placement.index):
-            self._show()
+            try:
+                self._show()
+            except CannotWrite:
+                self._found.remove(found)
+                raise
             self.objects.put(_entries(found))
         kept = tuple(label for label in labels if self.objects.entry(label) is not None)
         if not kept:
@@ -186,13 +195,6 @@ class LabelRun:
                 found.record = replace(found.record, answer=answer)
         self.objects.describe(labels, answer=answer)
 
-    def found_so_far(self) -> None:
-        """Have the log keep what is shown, though the run goes on: it may end badly."""
-        if self._unsaved:
-            touched, self._unsaved = tuple(self._unsaved), []
-            self.objects.write()
-            self.objects.done.emit(Action("found", "Found so far", touched, self.labels))
-
     def move_border(self, threshold: float) -> None:
         """Show the masks with their border at another probability, without history."""
         if threshold == self.threshold or self._closed:
@@ -209,7 +211,10 @@ class LabelRun:
             for found in self._found:
                 found.shape = self._moved(found)
                 self._put(found, points=False)
-            self._show()
+            try:
+                self._show()
+            except CannotWrite as error:
+                self.objects.refused.emit(str(error))
 
     def commit(self, detail: Mapping[str, Any] | None = None) -> bool:
         """Make what is shown one undo step; return whether anything changed.

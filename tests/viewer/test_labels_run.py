@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from typing import Any
 
@@ -14,6 +15,7 @@ from napari_sa2va.viewer.labels import create_labels
 from napari_sa2va.viewer.objects import LabelObjects
 from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.source import snapshot
+from napari_sa2va.viewer.store import CannotWrite
 
 SIDE = 64
 
@@ -28,6 +30,25 @@ def soft_disk(
         logits = np.maximum(logits, radius / 2 - np.hypot(rows - row / 2, columns - column / 2))
     logits = logits.astype(np.float32)
     return SoftMask.from_model(logits, resize_bilinear(logits, shape) > 0)
+
+
+class FullDisk:
+    """An array that refuses what is written while it is full."""
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.data, self.full = data, False
+        self.shape, self.dtype, self.ndim, self.size = data.shape, data.dtype, data.ndim, data.size
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.data, dtype=dtype)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self.data[index].copy()
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.data[index] = values
 
 
 class Scene:
@@ -400,22 +421,39 @@ def test_labels_on_disk_are_written_and_undone() -> None:
     assert objects.rows() == []
 
 
-def test_a_log_hears_of_each_mask_once_while_the_run_goes_on_and_of_all_at_its_end() -> None:
+def test_a_mask_that_a_full_disk_refuses_leaves_the_others() -> None:
+    scene = Scene()
+    disk = FullDisk(np.zeros((SIDE, SIDE), dtype=np.int32))
+    objects = LabelObjects(scene.viewer, scene.viewer.add_labels(disk))
+    run = LabelRun(objects, scene.placement, replace=False, split=False, model="demo")
+    run.add(soft_disk((20, 20, 8)), "a", 0.9)
+    disk.full = True
+    with pytest.raises(CannotWrite, match=r"No space left.*run again"):
+        run.add(soft_disk((45, 45, 8)), "b", 0.9)
+    disk.full = False
+    assert run.add(soft_disk((45, 20, 8)), "c", 0.9)
+    assert run.commit()
+    assert [row.phrase for row in objects.rows()] == ["a", "c"]
+    assert not disk.data[45, 45] and disk.data[45, 20]
+    refused: list[str] = []
+    objects.refused.connect(refused.append)
+    disk.full = True
+    run.move_border(0.8)
+    assert "No space left" in refused[0]
+
+
+def test_a_log_hears_of_a_run_at_its_end() -> None:
     scene = Scene()
     told: list[Any] = []
     scene.objects.done.connect(told.append)
     run = scene.start()
     run.add(soft_disk((20, 20, 10)), "the red cell", 0.9)
-    run.found_so_far()
     run.add(soft_disk((45, 45, 8)), "the green cell", 0.9)
-    run.found_so_far()
-    run.found_so_far()
     run.commit({"questions": 2})
-    assert [action.kind for action in told] == ["found", "found", "run"]
-    assert [len(action.touched) for action in told] == [1, 1, 1]
-    assert told[2].text == "Find “the red cell” and 1 more"
-    assert told[2].labels == (1, 2) and told[2].detail == {"questions": 2}
-    (rows, columns) = told[2].touched[0]
+    (action,) = told
+    assert (action.kind, action.text) == ("run", "Find “the red cell” and 1 more")
+    assert action.labels == (1, 2) and action.detail == {"questions": 2}
+    ((rows, columns),) = action.touched
     assert scene.labels.data[rows, columns].any() and not scene.labels.data[: rows.start].any()
     run.move_border(0.8)
     run.commit()
