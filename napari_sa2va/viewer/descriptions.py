@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Shapes
 
 from napari_sa2va.annotation import ObjectRecord
 from napari_sa2va.annotation.masks import middle_point
 from napari_sa2va.annotation.records import now
 from napari_sa2va.annotation.regions import regions_in
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.entries import Entry, Spot, axes_of
 
 if TYPE_CHECKING:
@@ -47,10 +48,20 @@ def describe_regions(
         By label.
     detail : mapping
         What was asked, for a log.
+
+    Raises
+    ------
+    InvalidInput
+        Shapes came or went since they were asked about: which is which is not known any more.
     """
     layer = regions.choice.layer
     if not said:
         return
+    if isinstance(layer, Shapes) and len(layer.data) != regions.count:
+        raise InvalidInput(
+            f"Shapes of {layer.name!r} were added or deleted meanwhile: what was said of them from "
+            "then on stands in the conversation only. Describe them again."
+        )
     if not isinstance(layer, Labels) or layer.multiscale:
         _into_features(layer, said)
         return

@@ -60,12 +60,15 @@ class RegionSnapshot:
         Labels at the frame's size.
     shapes : dict of int to bool array
         Masks of shapes, which may overlap.
+    count : int
+        Of all shapes of the layer: with another, their numbers stand for others.
     """
 
     choice: RegionChoice
     plane: PlaneIndex
     values: NDArray[Any] | None
     shapes: dict[int, NDArray[np.bool_]]
+    count: int = 0
 
     def masks(self, *, every: bool = False) -> dict[int, PackedMask]:
         """Return the regions by label, in order; touches no layer, so any thread may call it.
@@ -170,7 +173,7 @@ def region_snapshot(viewer: Any, choice: RegionChoice, placement: Placement) -> 
     )
     if isinstance(layer, Shapes):
         drawn = dict(_drawn(viewer, layer, plane, placement))
-        return RegionSnapshot(choice, index, None, drawn)
+        return RegionSnapshot(choice, index, None, drawn, len(layer.data))
     return RegionSnapshot(choice, index, _labels(viewer, layer, plane, index, placement), {})
 
 

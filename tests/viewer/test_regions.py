@@ -198,6 +198,20 @@ def test_a_label_in_a_stack_has_all_its_planes() -> None:
     assert [plane[0] for plane in entry.planes] == [0, 1, 2]
 
 
+def test_words_go_to_no_shape_when_their_numbers_have_changed() -> None:
+    viewer = ViewerModel()
+    viewer.add_image(PICTURE)
+    square = np.array([[1, 1], [1, 9], [9, 9], [9, 1]])
+    shapes = viewer.add_shapes([square, square + 10, square + 20])
+    placement = snapshot(viewer, [viewer.layers[0]]).placement
+    regions = region_snapshot(viewer, RegionChoice(shapes), placement)
+    shapes.selected_data = {0}
+    shapes.remove_selected()
+    with pytest.raises(InvalidInput, match="added or deleted"):
+        describe_regions(results_of(viewer), regions, {2: ("The second.", "")}, {})
+    assert "description" not in shapes.features
+
+
 def test_shapes_and_pyramids_get_columns() -> None:
     viewer = ViewerModel()
     viewer.add_image(PICTURE)
