@@ -198,8 +198,8 @@ class MeasuredPanel(QWidget):
         """Show and measure other objects, soon."""
         self.task.cancel()
         self._settled.stop()
-        self._job, self._found, self._shown = None, {}, []
-        self.copy_button.setEnabled(False)
+        self._forget()
+        self._shown = []
         self.measure_button.setVisible(False)
         if not self.isVisible():
             return
@@ -208,6 +208,11 @@ class MeasuredPanel(QWidget):
         self._show_said(labels)
         if labels:
             self._settled.start(_CHOSEN_MILLISECONDS)
+
+    def _forget(self) -> None:
+        """Keep no numbers that are not shown: they would be copied."""
+        self._job, self._found = None, {}
+        self.copy_button.setEnabled(False)
 
     def _show_said(self, labels: Sequence[int]) -> None:
         records = self._records
@@ -232,6 +237,7 @@ class MeasuredPanel(QWidget):
         return measure_job(self._viewer, self._objects, labels)
 
     def _offer(self, job: MeasureJob) -> None:
+        self._forget()
         self.measure_button.setText("Measure")
         self.measure_button.setVisible(True)
         planes = f"{job.planes} planes" if job.planes > 1 else "a large plane"
@@ -264,6 +270,7 @@ class MeasuredPanel(QWidget):
         if isinstance(error, Cancelled) and job is not None:
             self._offer(job)
             return
+        self._forget()
         self.measure_button.setVisible(False)
         self.measured.setText("–")  # noqa: RUF001 - a dash
         self.told.emit(Message(f"The objects could not be measured: {error}", "error"))
