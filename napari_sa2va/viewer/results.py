@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 from psygnal import Signal
 
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.labels import check_target, create_labels, own_labels
 from napari_sa2va.viewer.objects import LabelObjects
 
@@ -70,8 +71,10 @@ class Results:
         Raises
         ------
         InvalidInput
-            The layer cannot be written to, or is of another size.
+            The layer cannot be written to, is of another size, or was deleted.
         """
+        if target is not None and target not in self._viewer.layers:
+            raise InvalidInput(f"{target.name!r} was deleted. Choose another layer for the result.")
         labels = target or own_labels(self._viewer, images, placement.labels_shape)
         if labels is None:
             return None
@@ -86,7 +89,7 @@ class Results:
         Raises
         ------
         InvalidInput
-            The layer cannot be written to, or is of another size.
+            The layer cannot be written to, is of another size, or was deleted.
         CannotWrite
             It must be made on disk, and cannot.
         """

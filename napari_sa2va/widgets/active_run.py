@@ -117,6 +117,9 @@ class ActiveRun:
         For each question, the model's whole answer.
     notes : list of Message
         To be told when the run is over.
+    overlapping : list of LabelRun or TrackRun
+        This one and those before it in the same stack, as far as earlier objects kept pixels that
+        they found: to be offered when all are over.
     reason : str
         Why it was cancelled.
     resumed : bool
@@ -149,6 +152,7 @@ class ActiveRun:
     labels: dict[int, list[tuple[int, ...]]] = field(default_factory=dict)
     answers: dict[int, str] = field(default_factory=dict)
     notes: list[Message] = field(default_factory=list)
+    overlapping: list[LabelRun | TrackRun] = field(default_factory=list)
     reason: str = ""
     resumed: bool = False
     state: TrackState | None = None

@@ -49,7 +49,8 @@ class ChatFollowing:
         if run.chat is None or result is None or not result.labels or run.cancelled.is_set():
             return
         track = self._track(run.asked)
-        if track is None:
+        # There is one button: what the run itself offers, to overwrite, comes first.
+        if track is None or any(note.action is not None for note in run.notes):
             return
         labels, many = result.labels, len(result.labels) > 1
         # The offer keeps no layer that is deleted.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
@@ -24,6 +26,7 @@ from napari_sa2va.engine import (
 )
 from napari_sa2va.engine.provenance import with_model
 from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.viewer.history import NoUndo
 from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.stack import StackSnapshot
 from napari_sa2va.widgets.active_run import (
@@ -81,8 +84,8 @@ class RunController:
     told = Signal(object)
     """A `Message`, or None when old ones no longer hold."""
     busy_changed = Signal(bool)
-    model_ready = Signal(object)
-    """A `ModelReady`."""
+    model_ready = Signal(object, object)
+    """A `ModelReady`, and the `ModelChoice` that was asked for."""
     writing = Signal(object)
     """The `LabelObjects` that a run begins to write to."""
     painted = Signal(object)
@@ -224,6 +227,19 @@ class RunController:
             self._run.cancelled.set()
             self.stage.emit("Cancelling", None)
 
+    def leave(self) -> None:
+        """Keep what was found, as at the end of a run, and end it: the dock goes, the viewer stays.
+
+        Belongs before `close`, and before whoever keeps the log stops listening.
+        """
+        run, self._run, self._turns = self._run, None, []
+        if run is not None:
+            run.cancelled.set()
+            self._settle(run)
+        self._end_border()
+        if self.tracks.paused is not None:
+            self.tracks.forget(self.tracks.paused.result.objects)
+
     def close(self) -> None:
         """End everything: the viewer goes."""
         self._closed = True
@@ -236,7 +252,7 @@ class RunController:
     def _start(self, run: ActiveRun) -> None:
         self._run = run
         self._describing.begin()
-        self.told.emit(None)
+        self.told.emit(combined(run.notes) if run.notes else None)
         self.busy_changed.emit(True)
         run.worker = create_worker(
             steps(self._runner, run.request, run.cancelled, run.handled),
@@ -272,7 +288,7 @@ class RunController:
                 self.stage.emit(event.message, event.fraction)
             case ModelReady():
                 run.detail = with_model(run.detail, event)
-                self.model_ready.emit(event)
+                self.model_ready.emit(event, run.asked.model)
             case Looking():
                 self.stage.emit("Looking at the image", None)
             case QuestionStarted():
@@ -294,7 +310,8 @@ class RunController:
             case RunDone():
                 if event.cancelled:
                     kept = " What was found before is kept." if run.result is not None else ""
-                    run.notes.append(Message(run.reason + kept, "info"))
+                    if text := (run.reason + kept).strip():
+                        run.notes.append(Message(text, "info"))
 
     def _on_question(self, run: ActiveRun, event: QuestionStarted) -> None:
         shown = run.shown(event.index)
@@ -312,7 +329,12 @@ class RunController:
             run.renewed.append(found.soft)
             return
         if run.result is None:
-            run.result = self._new_result(run)
+            try:
+                run.result = self._new_result(run)
+            except Sa2VAError as error:  # nor could any other mask be written
+                run.notes.append(Message(str(error), "error"))
+                run.cancelled.set()
+                return
         result, labels = run.result, tuple[int, ...]()
         assert isinstance(result, LabelRun)
         try:
@@ -353,14 +375,20 @@ class RunController:
         else:
             asked = run.asked
             objects = self._results.prepared(asked.images, placement, asked.target)
-        if self.last_run is not None:
-            self.last_run.close()
-            self.last_run = None
-            self.painted.emit(None)
+        self._end_border()
         objects.hold()
         run.held = objects
         self.writing.emit(objects)
         return objects
+
+    def _end_border(self) -> None:
+        """Let the last run's border be moved no more; a move that is not let go yet is a step."""
+        last, self.last_run = self.last_run, None
+        if last is not None:
+            with suppress(NoUndo):  # said when that run ended
+                last.commit()
+            last.close()
+            self.painted.emit(None)
 
     def _on_answer(self, run: ActiveRun, event: QuestionDone) -> None:
         if run.renewed:
@@ -375,11 +403,13 @@ class RunController:
         if run.chat is not None and run.chat.note:
             run.notes.append(Message(run.chat.note, "info"))
         self._describing.add(run, event)
+        # Of a mask that could not be written, or came after a cancel, that is not known.
+        tried = bool(labels) and not any(note.level == "error" for note in run.notes)
         run.notes += notes_on_answer(
             event,
             run.questions[event.index].phrase,
             run.asked.model.name,
-            nothing_new=run.asked.track is None and not found,
+            nothing_new=run.asked.track is None and tried and not found,
             cancelled=run.cancelled.is_set(),
         )
 
@@ -403,40 +433,62 @@ class RunController:
         run, self._run = self._run, None
         if run is None or self._closed:
             return
+        self._settle(run)
+        if run.cancelled.is_set() or any(note.level == "error" for note in run.notes):
+            self._turns = []
+        if run.overlapping and not self._turns:
+            overwrite = partial(self._overwrite, tuple(run.overlapping))
+            run.notes.append(overlapping(run.overlapping, overwrite))
+        self.busy_changed.emit(False)
+        self.stage.emit("", None)
+        if run.notes:
+            self.told.emit(combined(run.notes))
+        self.finished.emit(run)
+        self._next_turn(run)
+
+    def _settle(self, run: ActiveRun) -> None:
+        """Write what a run that is over has found; its rows and captions follow again."""
         self.dialogue.end()
         self._describing.write(run)
         if run.result is not None:
             self._keep(run, run.result)
         if run.held is not None:
             run.held.release()
-        self.busy_changed.emit(False)
-        self.stage.emit("", None)
-        if run.notes:
-            self.told.emit(combined(run.notes))
-        if run.cancelled.is_set() or any(note.level == "error" for note in run.notes):
-            self._turns = []
-        self.finished.emit(run)
-        self._next_turn(run.asked)
 
     def _keep(self, run: ActiveRun, result: LabelRun | TrackRun) -> None:
         """Make the masks of a run one undo step, under the user's Ctrl+Z."""
         if isinstance(result, LabelRun):
-            result.commit(run.detail)
+            try:
+                result.commit(run.detail)
+            except NoUndo as error:
+                run.notes.append(Message(str(error), "error"))
             self.last_run = result
         else:
             self.tracks.end(run)
         if run.asked.ask_overlap and result.overlapped:
-            run.notes.append(overlapping(result))
+            run.overlapping.append(result)
         self._viewer.layers.selection.active = result.objects.labels
         if result.labels:
             result.objects.labels.selected_label = result.labels[-1]
         self.painted.emit(self.last_run)
 
-    def _next_turn(self, asked: Asked) -> None:
+    def _overwrite(self, results: Sequence[LabelRun | TrackRun]) -> None:
+        """Give runs the pixels that earlier objects kept."""
+        for result in results:
+            try:
+                result.overwrite()
+            except Sa2VAError as error:
+                result.commit()  # what was written before it can be undone
+                self.told.emit(Message(str(error), "error"))
+                return
+
+    def _next_turn(self, run: ActiveRun) -> None:
         """Follow the same through the next plane of the other axis, if that was asked for."""
         if not self._turns:
             return
-        self._start(ActiveRun(asked, self._turns.pop(0)))
+        # What is to be told of each stands until all are over; told once if it is the same.
+        notes, left = list(run.notes), list(run.overlapping)
+        self._start(ActiveRun(run.asked, self._turns.pop(0), notes=notes, overlapping=left))
 
     @qthrottled(timeout=_WRITE_MILLISECONDS, leading=False)
     def _write_soon(self) -> None:

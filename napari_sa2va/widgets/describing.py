@@ -56,9 +56,10 @@ def renewed(run: ActiveRun, results: Results, done: QuestionDone) -> tuple[int, 
     asked, place = run.asked, run.place
     label, target = asked.again_for, asked.target
     assert label is not None and target is not None and isinstance(place, PlaneSnapshot)
-    objects = results.of(target)
     fields = {"answer": done.answer, "model": asked.model.name}
     try:
+        objects = results.existing(asked.images, place.placement, target)
+        assert objects is not None
         changed = renew(
             objects,
             label,

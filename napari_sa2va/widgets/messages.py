@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from napari_sa2va.viewer.run import LabelRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_sa2va.engine import QuestionDone
     from napari_sa2va.viewer.track_run import TrackRun
@@ -100,16 +100,27 @@ def notes_on_answer(
     return [Message(text, "warning") for text in texts]
 
 
-def overlapping(result: LabelRun | TrackRun) -> Message:
-    """Offer to give a run the pixels that earlier objects kept."""
-    many = len(result.overlapped)
+def overlapping(results: Sequence[LabelRun | TrackRun], overwrite: Callable[[], object]) -> Message:
+    """Offer to give runs the pixels that earlier objects kept.
+
+    Parameters
+    ----------
+    results : sequence of LabelRun or TrackRun
+        Several where the same was followed through one stack after the other.
+    overwrite : callable
+        Does it.
+    """
+    result = results[-1]
+    many = sum(len(each.overlapped) for each in results)
     shown = ", ".join(map(str, result.overlapped[:8])) + "…" * (many > 8)
     plural = "s" * (many > 1)
-    if isinstance(result, LabelRun):
+    if len(results) > 1:
+        where = f"earlier objects in {many} planes, which kept their pixels"
+    elif isinstance(result, LabelRun):
         where = f"object{plural} {shown}, which kept {'their' if many > 1 else 'its'} pixels"
     else:
         where = f"earlier objects in plane{plural} {shown}, which kept their pixels"
-    return Message(f"What was found overlaps {where}.", "info", "Overwrite", result.overwrite)
+    return Message(f"What was found overlaps {where}.", "info", "Overwrite", overwrite)
 
 
 def combined(notes: list[Message]) -> Message:
