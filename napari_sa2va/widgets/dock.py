@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     import napari
 
-    from napari_sa2va.engine import ModelReady, Runner
+    from napari_sa2va.engine import ModelChoice, ModelReady, Runner
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.run import LabelRun
 
@@ -268,9 +268,11 @@ class Sa2VAWidget(QWidget):
         elif self._images_asked != self.source.images:  # others were chosen meanwhile
             self._on_source()
 
-    def _on_model_ready(self, ready: ModelReady) -> None:
-        self.model.show_ready(ready, self.model.choice)
-        self.stack.show_consistent(ready.consistent)
+    def _on_model_ready(self, ready: ModelReady, asked: ModelChoice | None = None) -> None:
+        chosen = self.model.choice
+        self.model.show_ready(ready, asked or chosen)
+        if asked in (None, chosen):  # a tracking that is resumed has the model that it had
+            self.stack.show_consistent(ready.consistent)
 
     def _on_writing(self, objects: LabelObjects) -> None:
         objects.show_captions = self.options.captions.isChecked()
@@ -414,6 +416,7 @@ class Sa2VAWidget(QWidget):
 
     def _end(self) -> None:
         """Take everything off the viewer, and go; without a place in a window none would see it."""
+        self.controller.leave()  # while the session still hears of what a run has found
         self.correct.correcting.turn(False)
         self.chat.leave()
         layers = self._viewer.layers.events

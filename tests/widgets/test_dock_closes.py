@@ -57,9 +57,12 @@ def test_closed_it_leaves_the_viewer_and_opens_again(
     assert viewer.mouse_drag_callbacks != mouse
 
     ended: list[bool] = []
+    left: list[bool] = []
     dock.destroyed.connect(lambda: ended.append(True))
+    monkeypatch.setattr(dock.controller, "leave", lambda: left.append(dock.session._open))
     close(wrapper)
     assert ended == [True]
+    assert left == [True]  # what a run has found still goes into the session
     assert not viewer.keymap
     assert not dock.session.sessions.recorders
     assert viewer.mouse_drag_callbacks == mouse
