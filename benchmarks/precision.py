@@ -1,6 +1,6 @@
 """What fewer bits cost in quality: ``python benchmarks/precision.py [--scenes 40] [--dtype …]``.
 
-The demo checkpoint's figures on held-out scenes (`training.first_figures`), in one number format
+The demo checkpoint's figures on held-out scenes (`training.measure_scenes`), in one number format
 after the other, float32 first. ``int4`` needs bitsandbytes, whose layers run on a processor too.
 """
 
@@ -15,7 +15,8 @@ from napari_sa2va import Sa2VA
 from napari_sa2va.model.checkpoint import load_network
 from napari_sa2va.model.tokenizer import Tokenizer
 from napari_sa2va.samples import demo_folder
-from napari_sa2va.training.first_figures import referring_figures, region_figures
+from napari_sa2va.training.measure_scenes import Scores, measure_scenes
+from napari_sa2va.training.table import figures
 
 
 def demo(dtype: str) -> Sa2VA:
@@ -34,15 +35,11 @@ def main() -> None:
     chosen = parser.parse_args()
     for dtype in chosen.dtype:
         model = demo(dtype)
-        rows = list(referring_figures(model, chosen.scenes).items())[1:]  # the first is their mean
-        present = sum(row.present for _, row in rows)
-        iou = sum(row.iou * row.present for _, row in rows if row.present) / present
-        regions = region_figures(model, chosen.scenes)
-        sys.stdout.write(
-            f"{dtype}: mean IoU {iou:.4f} of {present} expressions; region attributes right "
-            f"{regions['attributes']:.3f}, whole sentences {regions['exact']:.3f} of "
-            f"{chosen.scenes}\n"
-        )
+        scores = Scores()
+        measure_scenes(model, range(chosen.scenes), scores)
+        found = [figure for figure in figures(scores) if figure.count]
+        said = ", ".join(f"{f.line.what} {f.value:.3f} of {f.count}" for f in found)
+        sys.stdout.write(f"{dtype}: {said}\n")
         sys.stdout.flush()
 
 

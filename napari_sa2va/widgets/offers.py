@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qtpy.QtWidgets import QAbstractButton, QLabel, QSizePolicy, QWidget
 
 from napari_sa2va.zoo.abilities import INSTEAD, why_not
-from napari_sa2va.zoo.catalogue import DEMO, Capability
+from napari_sa2va.zoo.catalogue import Capability
 
 if TYPE_CHECKING:
     from napari_sa2va.widgets.ask_panel import AskPanel
@@ -33,8 +33,7 @@ class Offers(QLabel):
 
     What cannot be done at all is disabled, with a tooltip that says why. Where it is done in
     another way, or the control serves something else, too, the control stays, and this label says
-    how it is while it is chosen; so it is with the demo, which is for trying everything. What is
-    not known is not held against a checkpoint.
+    how it is while it is chosen. What is not known is not held against a checkpoint.
 
     Parameters
     ----------
@@ -93,7 +92,6 @@ class Offers(QLabel):
         widget, capabilities, tip = guarded
         lacked = [one for one in capabilities if self._model.known.lacks(one)]
         off = len(lacked) == len(capabilities) and lacked[0] not in INSTEAD
-        off = off and self._model.known.name != DEMO
         if off is not (widget in self._off):  # else a run may have disabled it
             widget.setEnabled(not off)
             self._off ^= {widget}

@@ -121,8 +121,6 @@ FAMILY_CAPABILITIES: Final[dict[Family, frozenset[Capability]]] = {
     Family.QWEN2_5_VL: _QWEN_CAPABILITIES,
     Family.QWEN3_VL: _QWEN_CAPABILITIES,
 }
-# What the checkpoint in the package was trained for; docs/demo-model.md has its figures.
-DEMO_CAPABILITIES: Final = frozenset({Capability.SEGMENT, Capability.REGION, Capability.VIDEO})
 CARD: Final = "see the model card"
 # Qwen2.5-3B is under Qwen's research licence; the other sizes used here are under Apache-2.0.
 _CARD_QWEN_3B: Final = "see the model card; Qwen2.5-3B itself is for non-commercial use"
@@ -229,7 +227,7 @@ CATALOGUE: Final[tuple[Checkpoint, ...]] = (
         language_model="a small Qwen2",
         parameters=0,
         license="BSD-3-Clause",
-        capabilities=DEMO_CAPABILITIES,
+        capabilities=FAMILY_CAPABILITIES[Family.INTERNVL],
     ),
     _internvl("ByteDance/Sa2VA-InternVL3-2B", _VIT3, "Qwen2.5-1.5B", 2_316_157_490, _QWEN_1_5B),
     _internvl("ByteDance/Sa2VA-InternVL3-8B", _VIT3, "Qwen2.5-7B", 8_182_606_386, _QWEN_7B),

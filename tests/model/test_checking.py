@@ -79,6 +79,8 @@ def swapped() -> NDArray[np.uint8]:
     return clip
 
 
+THAT_CELL = 0.7  # from which IoU on a mask is of that cell and no other
+
 QUESTIONS = tuple(
     segmentation_question(f"the {what} cell")
     for what in ("large magenta", "small blue", "small yellow")
@@ -100,17 +102,17 @@ def test_a_check_finds_what_the_tracking_lost(demo: Sa2VA, swapped: NDArray[np.u
         # A check that re-seeds nothing changes no mask.
         assert np.array_equal(frame.masks, flagged[index].masks)
         assert ("disagrees" in flagged[index].flags[0]) == (index == 8)
-        assert iou(frame.masks[0], true[index][cells["large magenta"]]) > 0.9
+        assert iou(frame.masks[0], true[index][cells["large magenta"]]) > THAT_CELL
     assert [flags[-1:] for flags in flagged[8].flags] == [("disagrees",)] * 3
     # Nothing is blue any more: nothing to go on from.
     assert [flags[-1] for flags in reseeded[8].flags] == ["reseeded", "disagrees", "reseeded"]
     for index in range(8, 12):
         frame = reseeded[index]
-        assert iou(frame.masks[0], true[index][cells["small yellow"]]) > 0.9
-        assert iou(frame.masks[2], true[index][cells["small magenta"]]) > 0.7
+        assert iou(frame.masks[0], true[index][cells["small yellow"]]) > THAT_CELL
+        assert iou(frame.masks[2], true[index][cells["small magenta"]]) > THAT_CELL
         # As if the other two had not been found anew.
         assert iou(frame.masks[1], plain[index].masks[1]) > 0.98
-        assert iou(frame.masks[1], true[index][cells["small blue"]]) > 0.9
+        assert iou(frame.masks[1], true[index][cells["small blue"]]) > THAT_CELL
 
 
 def test_reseeds_are_kept_to_a_few(

@@ -77,4 +77,4 @@ def test_flags_on_a_clip_with_a_loss_and_good_tracks() -> None:
             (good if overlap >= 0.7 else lost if overlap < 0.5 else []).append(flags)
     assert len(good) > 60
     assert sum(map(bool, good)) <= 1
-    assert ("area",) in lost
+    assert any("area" in flags for flags in lost)

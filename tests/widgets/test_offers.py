@@ -32,13 +32,11 @@ def test_the_dock_follows_the_checkpoint(
 ) -> None:
     ask, offers = dock.ask, dock.offers
     segment_tip = ask.segment.toolTip()
-    # The demo is for trying everything; what it was not trained for is said.
-    dock.model.known = Known("demo", True, frozenset({Capability.SEGMENT}))
-    dock.model.known_changed.emit()
-    assert ask.bar.caption.isEnabled() and "not trained" in ask.bar.caption.toolTip()
+    # Questions about regions are left: what it was not trained for is said.
+    know(dock, Capability.ASK)
     ask.ask.click()
     assert ask.mode == "ask"
-    assert "Demo was not trained to answer questions" in offers.text()
+    assert "not trained to answer questions" in offers.text()
     assert "Sa2VA\N{NON-BREAKING HYPHEN}1B" in offers.text()
     assert not offers.isHidden()
     ask.segment.click()

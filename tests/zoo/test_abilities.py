@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from napari_sa2va.zoo.abilities import Known, look_up, who_can, why_not
-from napari_sa2va.zoo.catalogue import CATALOGUE, DEMO_CAPABILITIES, Capability
+from napari_sa2va.zoo.catalogue import CATALOGUE, Capability
 from napari_sa2va.zoo.manager import add_model
 from napari_sa2va.zoo.sam2 import SAM2_FILE, SAM2_HUB_ID, lacks_decoder, sam2_file_for
 from tests.zoo.conftest import write_checkpoint
@@ -22,7 +22,7 @@ EVERYTHING = frozenset(Capability)
 @pytest.mark.parametrize(
     ("name", "here", "can"),
     [
-        ("demo", True, DEMO_CAPABILITIES),
+        ("demo", True, EVERYTHING),
         ("ByteDance/Sa2VA-4B", False, EVERYTHING),
         ("Sa2VA-Qwen3-VL-4B", False, EVERYTHING - {Capability.REGION}),
         ("someone/else", False, None),
