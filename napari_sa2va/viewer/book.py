@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.annotation.records import same_phrase
 from napari_sa2va.viewer.edits import Edit
-from napari_sa2va.viewer.entries import joined, recount
+from napari_sa2va.viewer.entries import axes_of, joined, recount, span
 from napari_sa2va.viewer.freed import given_back
 from napari_sa2va.viewer.history import change_of, is_of_rows
 from napari_sa2va.viewer.labels import pixel_area
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sa2va.annotation import ObjectRecord
+    from napari_sa2va.annotation.actions import Where
     from napari_sa2va.frames import PlaneIndex
     from napari_sa2va.viewer.entries import Entry
     from napari_sa2va.viewer.stamps import PlaneChange
@@ -73,7 +74,7 @@ class Book:
         """Add objects, or describe those with the same labels anew."""
         for entry in entries:
             known = self.entries.get(entry.record.label)
-            if known is not None and known is not entry:
+            if known is not None and known is not entry and _alike(known, entry):
                 for plane, spot in known.spots.items():
                     if plane in entry.spots:
                         entry.spots[plane].box = joined(entry.spots[plane].box, spot.box)
@@ -165,16 +166,49 @@ class Book:
         planes: set[PlaneIndex] = set()
         if not edits:
             return planes
-        axes_of = {label: entry.axes for label, entry in self.entries.items() if entry.spots}
-        for axes in set(axes_of.values()):
+        own = {label: entry.axes for label, entry in self.entries.items() if entry.spots}
+        for axes in set(own.values()):
             for edit in edits:
                 touched = list(edit.planes(axes))
                 planes.update(touched)
                 for label in {*edit.labels, *edit.before}:
-                    if axes_of.get(label) == axes:
+                    if own.get(label) == axes:
                         for plane in touched:
                             self.entries[label].grow(plane, edit.box(axes))
         return planes
+
+    def follow(self, changes: Iterable[PlaneChange]) -> None:
+        """Count objects again that were painted, or painted over, in planes along other axes.
+
+        What a change does to objects of its own kind of planes is counted by whoever made it.
+        """
+        others: dict[tuple[int, int], set[int]] = {}
+        boxes: dict[int, Where] = {}
+        for change in changes:
+            axes = axes_of(change.plane)
+            if axes not in others:
+                others[axes] = {
+                    label
+                    for label, entry in self.entries.items()
+                    if entry.spots and entry.axes != axes
+                }
+            for label in others[axes] and others[axes] & change.labels:
+                box = span(change.plane, change.box)
+                boxes[label] = _around(boxes.get(label, box), box)
+        concerned: dict[PlaneIndex, set[int]] = {}
+        fresh: list[tuple[Entry, PlaneIndex]] = []
+        for label, box in boxes.items():
+            entry = self.entries[label]
+            painted = Edit(box, (label,), (label,), tuple(at.start for at in box), None)
+            for plane in painted.planes(entry.axes):
+                fresh += [] if plane in entry.spots else [(entry, plane)]
+                entry.grow(plane, painted.box(entry.axes))
+                concerned.setdefault(plane, set()).add(label)
+        for plane, labels in concerned.items():
+            self.count_of(plane, labels)
+        for entry, plane in fresh:  # the box may go through planes where it never was
+            if not entry.spots[plane].pixels:
+                del entry.spots[plane]
 
     def take_in(
         self, moved: Sequence[Any], replays: dict[PlaneChange, dict[bool, dict[int, int]]]
@@ -189,7 +223,8 @@ class Book:
             Of those that are ours: what labels gained, by whether it was an undo. Read away.
         """
         planes: set[PlaneIndex] = set()
-        edits = []
+        edits: list[Edit] = []
+        changes: list[PlaneChange] = []
         few = len(moved) <= _FEW_PLANES
         for atom in moved:
             change = change_of(atom)
@@ -198,6 +233,7 @@ class Book:
             if change is None:
                 edits.append(Edit.of(atom))
                 continue
+            changes.append(change)
             told = replays.pop(change, {})
             if few:  # exact, and the captions' places with it
                 self.count_of(change.plane, change.labels)
@@ -206,6 +242,7 @@ class Book:
             else:  # not told, or there and back
                 planes.add(change.plane)
         planes.update(change.plane for change in replays)
+        self.follow([*changes, *replays])
         return planes | self.touched(edits)
 
     def measure(self, *, undone: bool = False) -> bool:
@@ -235,3 +272,14 @@ class Book:
                     entry.record, changed = record, True
         self._stale.clear()
         return changed
+
+
+def _alike(one: Entry, other: Entry) -> bool:
+    """Whether two have planes along the same axes, as far as they have planes."""
+    return not one.spots or not other.spots or one.axes == other.axes
+
+
+def _around(one: Where, other: Where) -> Where:
+    """Return the smallest box around two."""
+    sides = zip(one, other, strict=True)
+    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in sides)

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_sa2va.annotation.masks import middle_point
 from napari_sa2va.annotation.painting import shifted, union
+from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,6 +109,14 @@ class Entry:
         inside = iter(self.spots[plane].point)
         return tuple(next(inside) if at is None else float(at) for at in plane)
 
+    def check_axes(self, plane: PlaneIndex) -> None:
+        """Raise InvalidInput unless it was found in planes along the same axes as this one."""
+        if self.axes != axes_of(plane):
+            raise InvalidInput(
+                f"Object {self.record.label} was found in planes along other axes than those "
+                "shown. Show those axes again to change it, or make a new object here."
+            )
+
     def is_in(self, plane: PlaneIndex) -> bool:
         """Whether it has pixels in a plane, or, with further axes left open, in any of those."""
         spot = self.spots.get(plane)
@@ -204,6 +213,12 @@ def indexed(plane: PlaneIndex, box: Box) -> tuple[int | slice, ...]:
     """Return the index of a rectangle of a plane in the layer's data."""
     sides = iter(box)
     return tuple(next(sides) if at is None else at for at in plane)
+
+
+def span(plane: PlaneIndex, box: Box) -> tuple[slice, ...]:
+    """Return a rectangle of a plane as a box of the layer's data: a slice on every axis."""
+    index = indexed(plane, box)
+    return tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in index)
 
 
 def recount(data: Any, plane: PlaneIndex, entries: Iterable[Entry]) -> set[int]:

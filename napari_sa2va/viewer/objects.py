@@ -414,7 +414,9 @@ class LabelObjects(TimeLine):
 
     def _replay_broke(self, replay: Replay, error: Exception) -> None:
         self._replays = {}
-        self._book.count(change.plane for atom in replay.step if (change := change_of(atom)))
+        changes = [change for atom in replay.step if (change := change_of(atom))]
+        self._book.count(change.plane for change in changes)
+        self._book.follow(changes)
         self._book.measure()
         if isinstance(error, OSError):
             self.refused.emit(str(cannot_write(place_of(self.labels.data), error)))

@@ -54,7 +54,7 @@ def renew(
     Raises
     ------
     InvalidInput
-        It is locked.
+        It is locked, or was found in planes along other axes.
     """
     whole = np.zeros(placement.frame_shape, dtype=bool)
     for soft in found:
@@ -63,6 +63,9 @@ def renew(
         return False
     objects.finish_replay()  # what is there decides who gets which pixel
     plane = placement.index
+    entry = objects.entry(label)
+    if entry is not None:
+        entry.check_axes(plane)
     shape = pasted(placement, PackedMask.pack(whole), label)
     there = np.asarray(objects.labels.data[indexed(plane, shape.box)])
     new = np.asarray(shape.parts > 0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sa2va.annotation.painting import check_room
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.viewer.entries import NOWHERE, indexed, is_empty, joined
+from napari_sa2va.viewer.entries import NOWHERE, axes_of, indexed, is_empty, joined
 from napari_sa2va.viewer.stamps import PlaneChange, Stamp
 from napari_sa2va.viewer.store import cannot_write, place_of
 
@@ -146,7 +146,8 @@ class Step:
         for plane, boxes in self._boxes.items():
             for label, box in boxes.items():
                 entry = self._book.entries.get(label)
-                if entry is not None:
+                # One that was found along other axes is counted in its own planes: `Book.follow`.
+                if entry is not None and (not entry.spots or entry.axes == axes_of(plane)):
                     entry.grow(plane, box)
         self.set_fields(undone=False)
         found = {plane: set(boxes) for plane, boxes in self._boxes.items()}

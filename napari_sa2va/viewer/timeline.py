@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from napari_sa2va.annotation.actions import Action
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.viewer.entries import axes_of, indexed
+from napari_sa2va.viewer.entries import axes_of, indexed, span
 from napari_sa2va.viewer.history import (
     action_of,
     add_step,
@@ -160,8 +160,9 @@ class TimeLine:
             This version of napari has another undo history. What was done stays, and is told.
         """
         if touched is None:
-            touched = tuple(_where(change) for change in changes)
+            touched = tuple(span(change.plane, change.box) for change in changes)
         action = replace(action, touched=tuple(touched))
+        self._book.follow(changes)
         try:
             with self.quiet():
                 add_step(self.labels, changes, self.replayed, heard, action, fields)
@@ -329,12 +330,6 @@ class TimeLine:
     def replayed(self, change: PlaneChange, gained: dict[int, int], undoing: bool) -> None:
         """Hear of an undo or redo of a `PlaneChange`, just before its pixels are written."""
         self._replays.setdefault(change, {})[undoing] = gained
-
-
-def _where(change: PlaneChange) -> Where:
-    """Return the box of a change in the layer's data."""
-    index = indexed(change.plane, change.box)
-    return tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in index)
 
 
 def _text(steps: list[list[Any]]) -> str:

@@ -20,6 +20,7 @@ from napari_sa2va.viewer.entries import (
     indexed,
     is_empty,
     joined,
+    span,
 )
 from napari_sa2va.viewer.navigation import may_show
 from napari_sa2va.viewer.repainting import Repainting
@@ -127,7 +128,8 @@ class TrackRun:
         Raises
         ------
         InvalidInput
-            The layer's kind of integer has no room for so many labels.
+            The layer's kind of integer has no room for so many labels, or an object that is to be
+            followed is gone, locked, or of planes along other axes.
         LayerLost
             The layer is gone.
         """
@@ -168,8 +170,11 @@ class TrackRun:
         if gone or locked:
             why = f"{gone[0]} is not there any more" if gone else f"{locked[0]} is locked"
             raise InvalidInput(f"Object {why}, so it cannot be followed.")
-        self._found = [entry for entry in entries if entry is not None]
-        for entry in self._found:
+        found = [entry for entry in entries if entry is not None]
+        for entry in found:
+            entry.check_axes(self._stack.first.index)
+        self._found = found
+        for entry in found:
             entry.axis = self._stack.axis.axis
         return self._into
 
@@ -242,10 +247,7 @@ class TrackRun:
                 entries[label].found(plane, shape.box, inside)
             self.objects.tally(plane, gained(stamps))
             if stamps:
-                here = indexed(plane, box)
-                self._unsaved.append(
-                    tuple(at if isinstance(at, slice) else slice(at, at + 1) for at in here)
-                )
+                self._unsaved.append(span(plane, box))
             self._unseen = self._unseen or (bool(stamps) and may_show(self.objects.view, plane))
         self._note(plane, ious, scores, present, flags)
 

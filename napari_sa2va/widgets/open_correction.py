@@ -89,11 +89,13 @@ class OpenCorrection:
         Raises
         ------
         InvalidInput
-            The object is locked.
+            The object is locked, or was found in planes along other axes.
         """
         if label is not None and objects is not None and objects.locked(label):
             raise InvalidInput(f"Object {label} is locked. Unlock it to correct it.")
         entry = None if label is None or objects is None else objects.entry(label)
+        if entry is not None:
+            entry.check_axes(place.placement.index)
         opened = cls(
             asked,
             place,

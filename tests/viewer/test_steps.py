@@ -226,6 +226,70 @@ def test_on_disk_as_in_memory(tmp_path: Any) -> None:
     assert scene.row(1).area == 16
 
 
+def counted(scene: Scene) -> dict[int, int]:
+    """By label, how many pixels the rows say."""
+    return {row.label: round(row.area * row.frames) for row in scene.objects.rows()}
+
+
+def in_pixels(scene: Scene) -> dict[int, int]:
+    labels, counts = np.unique(scene.pixels[scene.pixels > 0], return_counts=True)
+    return dict(zip(labels.tolist(), counts.tolist(), strict=True))
+
+
+def test_a_step_in_planes_of_other_axes_is_counted_where_objects_were_found() -> None:
+    scene = Scene(planes=6)
+    found = in_pixels(scene)
+    along_y = (None, 5, None)
+    with scene.objects.step("refine", "Correct 1", labels=(1,)) as step:
+        box = slice(0, 4), slice(4, 10)
+        step.paint(along_y, box, np.ones((4, 6), dtype=bool), 1)
+    first = in_pixels(scene)
+    assert first[1] == 36 and counted(scene) == first
+    assert (scene.row(1).first_frame, scene.row(1).last_frame) == (0, 3)
+    assert scene.done[-1].touched == ((slice(0, 4), slice(5, 6), slice(4, 10)),)
+    box, inside = scene.objects.pixels_of(1, (2, None, None)) or pytest.fail("it is there")
+    assert inside.sum() == 6 and scene.objects.pixels_of(1, along_y) is None
+
+    along_x = (None, None, 14)
+    with scene.objects.step("refine", "New object 9", labels=(9,)) as step:  # over all of a row
+        step.add(entry(9, along_x))
+        step.paint(along_x, (slice(0, 2), slice(0, SIDE)), np.ones((2, SIDE), dtype=bool), 9)
+    second = in_pixels(scene)
+    assert (second[2], second[9]) == (12, 2 * SIDE) and counted(scene) == second
+    assert list(scene.objects.entry(2).spots) == [scene.plane]  # in no plane where it never was
+    scene.stroke(1, (14, 14), (14, 15))  # takes a pixel of 9 and one of 2
+    third = in_pixels(scene)
+    assert third[9] == 2 * SIDE - 1 and counted(scene) == third
+
+    for state in (second, first, found):
+        assert scene.objects.undo()
+        assert in_pixels(scene) == state == counted(scene)
+    for state in (first, second, third):
+        assert scene.objects.redo()
+        assert in_pixels(scene) == state == counted(scene)
+    kinds = [action.kind for action in scene.done]
+    assert kinds == ["refine", "refine", "paint", *["undo"] * 3, *["redo"] * 3]
+    assert scene.objects.undo_object(9)  # gets the pixel of the stroke back
+    assert in_pixels(scene) == counted(scene)
+
+
+def test_an_object_lost_along_one_axis_can_come_again_along_another() -> None:
+    scene = Scene(planes=6)
+    box, inside = scene.objects.pixels_of(1, scene.plane) or pytest.fail("it is there")
+    with scene.objects.step("delete", "Delete 1") as step:
+        step.paint(scene.plane, box, inside, 0)
+    along_y = (None, 5, None)
+    with scene.objects.step("refine", "Make 1 again") as step:
+        step.add(entry(1, along_y))
+        step.paint(along_y, (slice(2, 5), slice(0, 4)), np.ones((3, 4), dtype=bool), 1)
+    assert counted(scene) == in_pixels(scene)
+    for _ in range(2):
+        assert scene.objects.undo()
+        assert counted(scene) == in_pixels(scene)
+    scene.stroke(1, (6, 9))
+    assert counted(scene) == in_pixels(scene)
+
+
 def test_an_object_made_again_gives_the_earlier_one_back_when_undone() -> None:
     scene = Scene()
     with scene.objects.step("note", "Note") as step:

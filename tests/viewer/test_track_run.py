@@ -550,3 +550,48 @@ def test_an_undo_on_its_way_is_done_before_a_frame_comes(
     assert later.commit() and later.overlapped == ()
     scene.objects.undo()
     assert not scene.pixels.any()
+
+
+def along_y(scene: Scene, **options: Any) -> TrackRun:
+    """A run through the planes of the other two axes."""
+    scene.viewer.dims.order = (1, 0, 2)
+    stack = stack_snapshot(scene.viewer, [scene.image], 1)
+    return TrackRun(scene.objects, stack, replace=True, model="demo", **options)
+
+
+@pytest.mark.parametrize("frames", [range(4, 7), range(2, 30)])  # few, and many: one more way each
+def test_a_run_along_another_axis_takes_pixels_of_what_was_found(
+    scene: Scene, frames: range
+) -> None:
+    def pixels() -> dict[int, int]:
+        labels, counts = np.unique(scene.pixels[scene.pixels > 0], return_counts=True)
+        return dict(zip(labels.tolist(), counts.tolist(), strict=True))
+
+    def rows() -> dict[int, int]:
+        scene.objects.write()
+        return {label: round(row.area * row.frames) for label, row in scene.rows().items()}
+
+    scene.run(0, 5)
+    before = pixels()
+    run = along_y(scene)
+    assert run.begin([("the wall", "")]) == (3,)
+    mask = np.zeros((FRAMES, SIDE), dtype=bool)
+    mask[2:4, 4:26] = True
+    for frame in frames:
+        run.add(frame, [PackedMask.pack(mask)], [1.0], [1.0], [1.0])
+    run.commit()
+    after = pixels()
+    assert after[3] == 44 * len(frames) and after[1] < before[1]
+    assert rows() == after
+    assert scene.objects.undo()
+    assert rows() == pixels() == before
+    assert scene.objects.redo()
+    assert rows() == pixels() == after
+
+
+def test_what_was_found_along_another_axis_is_not_followed(scene: Scene) -> None:
+    scene.run(0, 5)
+    run = along_y(scene, into=(1,))
+    with pytest.raises(InvalidInput, match="1 was found in planes along other axes"):
+        run.begin([("a", "")])
+    assert scene.objects.entry(1).axis == 0
