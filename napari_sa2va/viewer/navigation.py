@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.entries import axes_of
-from napari_sa2va.viewer.geometry import LayerGeometry, view_plane
+from napari_sa2va.viewer.geometry import LayerGeometry, view_plane, world_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,9 @@ def show_object(viewer: Any, labels: Labels, label: int, point: Sequence[float])
     """
     labels.selected_label = label
     viewer.layers.selection.active = labels
-    world = np.asarray(labels.data_to_world(point), dtype=float)
+    # Not `labels.data_to_world`, which knows no units but the layer's own.
+    matrix = world_matrix(LayerGeometry.of(labels), viewer.dims)
+    world = matrix[:-1, :-1] @ np.asarray(point, dtype=float) + matrix[:-1, -1]
     offset = viewer.dims.ndim - len(world)
     for axis in viewer.dims.not_displayed:
         if axis >= offset:
