@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from psygnal import Signal
 
+from napari_sa2va.annotation.actions import Action
 from napari_sa2va.annotation.session import (
     About,
     CannotRecord,
@@ -15,6 +16,7 @@ from napari_sa2va.annotation.session import (
 )
 from napari_sa2va.annotation.session.folding import Folding
 from napari_sa2va.annotation.session.places import begin_session, note_recent
+from napari_sa2va.annotation.session.state import ASKED
 from napari_sa2va.viewer import recorder
 from napari_sa2va.viewer.recording import Recording, emit, of_earlier, why_behind
 from napari_sa2va.viewer.session_info import image_info, plain_geometry
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_sa2va.annotation import Turn
-    from napari_sa2va.annotation.actions import Action
     from napari_sa2va.annotation.session import Session
     from napari_sa2va.viewer.placement import Placement
 
@@ -108,14 +109,16 @@ class Unlabelled:
         turns_from : int or None
             The first of them that the session lacks.
         """
-        session, folding = self.session, self._folding
-        self.session = self._folding = None
+        session, folding, turns_from = self.session, self._folding, self._turns_from
+        self.session = self._folding = self._turns_from = None
         if folding is not None:
             folding.let_go()
-        return session, self.turns, self._turns_from
+        return session, self.turns, turns_from
 
     def close(self) -> None:
-        """End recording; the session stays."""
+        """End recording; the session stays, with what was said since its last entry."""
+        if self._turns_from is not None:
+            self.write(Action(ASKED, "Conversation"))
         if self._folding is not None:
             self._folding.close(wait=True)
         self.session = self._folding = None

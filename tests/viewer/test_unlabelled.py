@@ -70,6 +70,17 @@ def test_what_was_said_is_handed_over_without_a_session(asked: Any) -> None:
     session, turns, _ = asked.hand_over()
     assert session is None
     assert [turn.text for turn in turns] == ["Where?"]
+    asked.close()
+    assert asked.session is None and asked.recording.state == "waiting"  # it has nothing any more
+
+
+def test_an_answer_that_was_cut_off_is_kept_when_recording_ends(asked: Any) -> None:
+    ask(asked, "Where?")
+    path = asked.session.path
+    asked.say(1, Turn("you", "And there?"))
+    asked.say(2, Turn("Sa2VA", "There is"))
+    asked.close()
+    assert [turn.text for turn in load(path).turns] == ["Where?", "And there?", "There is"]
 
 
 def test_a_layer_goes_on_with_questions_that_no_disk_took(tmp_path: Path) -> None:
