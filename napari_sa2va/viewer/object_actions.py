@@ -149,10 +149,19 @@ def adopt(objects: LabelObjects) -> list[int]:
     Raises
     ------
     InvalidInput
-        All have rows, or the view shows no single plane.
+        All have rows, or the view shows no single plane of them.
     """
     if objects.view is None:
         raise InvalidInput("Show a plane of the labels in 2-D first: its labels get rows.")
+    beside = (
+        at is not None and not 0 <= at < length
+        for at, length in zip(objects.view, objects.labels.data.shape, strict=True)
+    )
+    if any(beside):  # another layer is longer
+        raise InvalidInput(
+            "The sliders are beyond the labels here. Move them to a plane of the labels first: its "
+            "labels get rows."
+        )
     objects.finish_replay()
     there = {row.label for row in objects.rows()}
     index = tuple(slice(None) if at is None else at for at in objects.view)

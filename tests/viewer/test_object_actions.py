@@ -223,6 +223,11 @@ def test_labels_without_a_row_get_one(stack: LabelObjects) -> None:
     with pytest.raises(InvalidInput, match="All labels in this plane"):
         actions.adopt(stack)
     actions.rename(stack, [20], "mine")
+    stack.viewer.add_image(np.zeros((9, 12, 12)), translate=(-2, 0, 0))
+    for beside in (-1, 6):  # the labels have planes 0 to 3
+        stack.viewer.dims.set_point(0, beside)
+        with pytest.raises(InvalidInput, match="beyond the labels"):
+            actions.adopt(stack)
     stack.viewer.dims.ndisplay = 3
     with pytest.raises(InvalidInput, match="in 2-D"):
         actions.adopt(stack)
