@@ -12,7 +12,7 @@ from napari_sa2va.engine.phrases import expression_in
 from napari_sa2va.engine.regions import in_frame, in_words_for, view_of
 from napari_sa2va.engine.request import Question
 from napari_sa2va.errors import Cancelled, InvalidInput
-from napari_sa2va.frames import read_frame
+from napari_sa2va.frames import read_frame, read_single_frame
 
 if TYPE_CHECKING:
     import threading
@@ -66,7 +66,10 @@ def _frames(request: ChatRequest, cancelled: threading.Event) -> list[NDArray[np
             raise InvalidInput(
                 f"There is no frame {index}: the image has {count}. Choose others to look at."
             )
-        frames.append(read_frame(request.frames, index))
+        if count == 1:
+            frames.append(read_single_frame(request.frames))
+        else:
+            frames.append(read_frame(request.frames, index))
     return frames
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.frames import read_frame
+from napari_sa2va.frames import read_single_frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,4 +27,4 @@ def only_frame(frames: FrameSource) -> NDArray[np.uint8]:
             f"There are {len(frames)} frames, and a question looks at one plane. Choose one plane, "
             "or follow what you look for through all of them."
         )
-    return read_frame(frames, 0)
+    return read_single_frame(frames)

@@ -7,7 +7,7 @@ from napari_sa2va.frames.files import ImageFile, open_image, parse_contrast, par
 from napari_sa2va.frames.movie import MOVIE_SUFFIXES, MovieArray
 from napari_sa2va.frames.multiscale import Levels, choose_levels
 from napari_sa2va.frames.orientation import Orientation
-from napari_sa2va.frames.reading import read_frame
+from napari_sa2va.frames.reading import read_frame, read_single_frame
 from napari_sa2va.frames.region import Region
 from napari_sa2va.frames.render import GRAY, Channel, render
 from napari_sa2va.frames.source import ArrayFrames, ArrayLike, FrameSource, ImageFrames, PlaneIndex
@@ -35,5 +35,6 @@ __all__ = [
     "parse_contrast",
     "parse_index",
     "read_frame",
+    "read_single_frame",
     "render",
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sa2va.errors import Cancelled, NotEnoughMemory, UnreadablePlane
+from napari_sa2va.errors import Cancelled, InvalidInput, NotEnoughMemory, UnreadablePlane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,24 +41,45 @@ def read_frame(frames: FrameSource, index: int) -> NDArray[np.uint8]:
         raise IndexError(f"there are frames 0 to {len(frames) - 1}, not {index}")
     try:
         frame = frames[index]
+        _check(frame, frames.shape)
     except (MemoryError, NotEnoughMemory, Cancelled):
         raise
     # Behind a lazy array may be any reader, and each has errors of its own.
     except Exception as error:
         raise UnreadablePlane(index, str(error) or type(error).__name__) from error
-    _check(frame, frames.shape, index)
     return frame
 
 
-def _check(frame: NDArray[np.uint8], size: tuple[int, int], index: int) -> None:
+def read_single_frame(frames: FrameSource) -> NDArray[np.uint8]:
+    """Read the frame of a source that has one, whose number there says nothing to a user.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be read, or there is nothing to see in it.
+    MemoryError, NotEnoughMemory, Cancelled
+        As in `read_frame`.
+    """
+    try:
+        return read_frame(frames, 0)
+    except UnreadablePlane as error:
+        cause = error.__cause__
+        if isinstance(cause, InvalidInput):  # says itself what is wrong, and what to do
+            raise cause from None
+        reason = (str(cause) or type(cause).__name__).rstrip(". ")
+        raise InvalidInput(
+            f"The plane could not be read: {reason}. Check the file or the drive it is on, or "
+            "choose another plane."
+        ) from error
+
+
+def _check(frame: NDArray[np.uint8], size: tuple[int, int]) -> None:
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        raise UnreadablePlane(
-            index, f"it is {frame.dtype} of shape {frame.shape}, where 8-bit RGB was expected"
+        raise ValueError(
+            f"it is {frame.dtype} of shape {frame.shape}, where 8-bit RGB was expected"
         )
     if frame.size == 0:
-        raise UnreadablePlane(index, "it has no pixels")
+        raise ValueError("it has no pixels")
     if frame.shape[:2] != tuple(size):
         height, width = frame.shape[:2]
-        raise UnreadablePlane(
-            index, f"it has {height} by {width} pixels, the stack {size[0]} by {size[1]}"
-        )
+        raise ValueError(f"it has {height} by {width} pixels, the stack {size[0]} by {size[1]}")

@@ -129,6 +129,13 @@ def test_what_cannot_be_asked(runner: Runner, change: dict[str, Any], message: s
     assert not runner.busy
 
 
+def test_a_plane_without_anything_to_see_is_no_fault_of_the_file(runner: Runner) -> None:
+    plane = np.full((9, 9), np.nan, np.float32)
+    frames = ArrayFrames((plane,), (Channel((0, 1)),), ((None, None),))
+    with pytest.raises(InvalidInput, match=r"^There is nothing to see here"):
+        run(runner, ChatRequest(DEMO, frames, (0,), "What?"))
+
+
 def test_an_answer_that_never_ends_is_cut(tiny_folder: Path, case: dict[str, Any]) -> None:
     runner, choice = Runner(), ModelChoice(str(tiny_folder), "cpu")
     endless = ChatRequest(choice, ImageFrames(case["pixels"]), (0,), "What?", max_new_tokens=40)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_sa2va.errors import Cancelled, InvalidInput, UnreadablePlane
-from napari_sa2va.frames import ArrayFrames, Channel, read_frame
+from napari_sa2va.frames import ArrayFrames, Channel, read_frame, read_single_frame
 
 
 class Lazy:
@@ -55,6 +55,23 @@ def test_good_planes_round_a_bad_one_are_read() -> None:
 def test_whatever_a_lazy_array_raises_names_the_plane(fault: Exception) -> None:
     with pytest.raises(UnreadablePlane, match=r"Plane 1 .*x"):
         read_frame(stack({1: fault}), 1)
+
+
+def only(fault: Any, plane: int = 3) -> ArrayFrames:
+    """Plane 3 of a stack, alone."""
+    return ArrayFrames((Lazy({3: fault}),), (Channel((0, 255)),), [(plane, None, None)])
+
+
+def test_the_only_plane_has_no_number() -> None:
+    assert (read_single_frame(only(OSError(), plane=2)) == 2).all()
+    with pytest.raises(InvalidInput, match="nothing to see") as caught:
+        read_single_frame(only(InvalidInput("There is nothing to see here.")))
+    assert str(caught.value) == "There is nothing to see here."
+    faults = {"gone": OSError("the share is gone."), "3 by 7": (3, 7), "EOFError": EOFError()}
+    for words, fault in faults.items():
+        with pytest.raises(InvalidInput, match=f"The plane could not be read: .*{words}") as caught:
+            read_single_frame(only(fault))
+        assert "range" not in str(caught.value)
 
 
 def test_an_error_without_words_is_named_by_its_kind() -> None:
