@@ -11,7 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_sa2va.annotation.prompts import border
 from napari_sa2va.viewer.geometry import LayerGeometry
 from napari_sa2va.viewer.labels import METADATA
-from napari_sa2va.viewer.preview import KIND, add_quietly, to_top
+from napari_sa2va.viewer.preview import KIND, add_quietly, border_thickness, to_top
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +30,6 @@ _COLOURS: Final = {
     _INSIDE: (1.0, 0.9, 0.0, 0.35),
     _BORDER: (1.0, 1.0, 1.0, 1.0),
 }
-_WIDTH: Final = 2.0
-_THICKEST: Final = 12
 _ROOM: Final = 2
 
 
@@ -64,7 +62,7 @@ class Highlight:
             return False
         rows = slice(min(b[0].start for b, _ in found), max(b[0].stop for b, _ in found))
         columns = slice(min(b[1].start for b, _ in found), max(b[1].stop for b, _ in found))
-        thickness = self._thickness(objects.labels)
+        thickness = border_thickness(self._viewer, plane, LayerGeometry.of(objects.labels))
         room = thickness + _ROOM
         inside = np.zeros(
             (rows.stop - rows.start + 2 * room, columns.stop - columns.start + 2 * room), bool
@@ -126,12 +124,6 @@ class Highlight:
         to_top(self._viewer, layer)
         layer.visible = True
         layer.refresh(thumbnail=False, highlight=False)
-
-    def _thickness(self, labels: Labels) -> int:
-        """Return how many pixels of the layer make a border that can be seen at this zoom."""
-        pixel = float(np.min(np.abs(labels.scale[-2:])))
-        on_screen = max(pixel * float(self._viewer.scene.camera.zoom), 1e-6)
-        return int(np.clip(np.ceil(_WIDTH / on_screen), 1, _THICKEST))
 
 
 def own_colour(labels: Labels, label: int) -> tuple[float, float, float]:

@@ -13,6 +13,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_sa2va.annotation.painting import shifted
 from napari_sa2va.annotation.prompts import border
 from napari_sa2va.viewer.entries import NOWHERE, axes_of, is_empty
+from napari_sa2va.viewer.geometry import world_matrix
 from napari_sa2va.viewer.labels import METADATA
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sa2va.annotation.painting import Box
+    from napari_sa2va.frames import PlaneIndex
+    from napari_sa2va.viewer.geometry import LayerGeometry
     from napari_sa2va.viewer.placement import Placement
 
 KIND: Final = "preview"
@@ -119,10 +122,11 @@ class PreviewLayer:
         if is_empty(change.box):
             self.clear()
             return
+        thickness = border_thickness(self._viewer, placement.index, placement.geometry)
         values = np.zeros(change.gains.shape, dtype=np.uint8)
         values[change.loses] = LOST
         values[change.gains] = INSIDE
-        values[border(change.gains, self._thickness(placement))] = BORDER
+        values[border(change.gains, thickness)] = BORDER
         layer = self.prepare(placement)
         self._make_room(layer, placement, change.box)
         pixels = self._pixels(layer, placement)
@@ -181,11 +185,6 @@ class PreviewLayer:
         pixels: NDArray[np.uint8] = layer.data.reshape(shape)  # a view: other axes have length 1
         return pixels
 
-    def _thickness(self, placement: Placement) -> int:
-        """Return how many pixels of the layer make a border that can be seen at this zoom."""
-        width = np.ceil(_BORDER_WIDTH / pixel_on_screen(self._viewer, placement))
-        return int(np.clip(width, 1, _THICKEST))
-
 
 @functools.cache
 def warm_up() -> None:
@@ -194,10 +193,16 @@ def warm_up() -> None:
     layer.data = np.ones((2, 2), dtype=np.uint8)
 
 
-def pixel_on_screen(viewer: Any, placement: Placement) -> float:
-    """Return how many pixels of the screen a pixel of the Labels layer is wide at this zoom."""
-    axes = axes_of(placement.index)
-    pixel = float(np.linalg.norm(placement.geometry.matrix[:-1, axes], axis=0).min())
+def border_thickness(viewer: Any, plane: PlaneIndex, geometry: LayerGeometry) -> int:
+    """Return how many pixels of a plane make a border that can be seen at this zoom."""
+    width = np.ceil(_BORDER_WIDTH / pixel_on_screen(viewer, plane, geometry))
+    return int(np.clip(width, 1, _THICKEST))
+
+
+def pixel_on_screen(viewer: Any, plane: PlaneIndex, geometry: LayerGeometry) -> float:
+    """Return how many pixels of the screen a pixel of a layer's plane is wide at this zoom."""
+    sides = world_matrix(geometry, viewer.dims)[:-1, axes_of(plane)]
+    pixel = float(np.linalg.norm(sides, axis=0).min())
     return max(pixel * float(viewer.scene.camera.zoom), 1e-6)
 
 

@@ -76,7 +76,7 @@ class PromptLayer:
 
     def show(self, placement: Placement, marks: Sequence[Mark]) -> None:
         """Show marks, all of them."""
-        pixel = pixel_on_screen(self._viewer, placement)
+        pixel = pixel_on_screen(self._viewer, placement.index, placement.geometry)
         places: list[Point] = []
         colours: list[str] = []
         symbols: list[str] = []
