@@ -95,10 +95,6 @@ class ObjectsModel(QAbstractTableModel):
         """Whether any object has a note."""
         return any(row.note for row in self._rows)
 
-    def record_at(self, row: int) -> ObjectRecord:
-        """Return what a row shows."""
-        return self._rows[row]
-
     def label_at(self, row: int) -> int:
         """Return the label of a row."""
         return self._rows[row].label
