@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_sa2va.errors import Cancelled, Sa2VAError
 from napari_sa2va.io.export.formats import FORMATS, export
 from napari_sa2va.io.export.from_layers import layer_annotations
+from napari_sa2va.io.export.ome_zarr import LABEL
 from napari_sa2va.io.export.watched import watched
 from napari_sa2va.io.import_labels import read_labels
 from napari_sa2va.viewer.imported import add_imported, importable_layers, imported
@@ -167,13 +168,15 @@ class Exchange(QWidget):
         folder = Path(chosen)
         is_zarr = form.name.startswith("ome-zarr")
         if is_zarr and any((folder / mark).exists() for mark in ("zarr.json", ".zgroup")):
-            return folder  # an image that the labels are added to, or an earlier export
+            if not (folder / "labels" / LABEL).exists():
+                return folder  # somebody's image, which the labels are added to
+            return folder if self._replaces(folder, "holds an earlier export") else None
         self._folder = chosen
         path = folder / f"{self._name()}{form.ending}"
         return path if not path.exists() or self._replaces(path) else None
 
-    def _replaces(self, path: Path) -> bool:
-        question = f"{path.name} is there already. Replace it?"
+    def _replaces(self, path: Path, what: str = "is there already") -> bool:
+        question = f"{path.name} {what}. Replace it?"
         answer = QMessageBox.question(self, "Export", question)
         return bool(answer == QMessageBox.StandardButton.Yes)
 

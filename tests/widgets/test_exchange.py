@@ -198,6 +198,28 @@ def test_an_export_asks_where_writes_and_says_what_is_lost(
     assert not exchange.task.busy
 
 
+def test_an_earlier_ome_zarr_is_asked_about_and_somebodys_image_is_not(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def question(parent: Any, title: str, text: str) -> Any:
+        asked.append(text)
+        return answers.pop()
+
+    asked: list[str] = []
+    answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
+    image = tmp_path / "x.ome.zarr"
+    image.mkdir()
+    (image / "zarr.json").touch()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(image))
+    monkeypatch.setattr(QMessageBox, "question", question)
+    assert exchange._ask_folder(FORMATS["ome-zarr"]) == image
+    assert not asked
+    (image / "labels/sa2va").mkdir(parents=True)
+    assert exchange._ask_folder(FORMATS["ome-zarr"]) is None
+    assert exchange._ask_folder(FORMATS["ome-zarr"]) == image
+    assert asked == ["x.ome.zarr holds an earlier export. Replace it?"] * 2
+
+
 def test_a_cancelled_or_failed_export_leaves_what_was_there(
     exchange: Exchange, panel: ObjectsPanel, qtbot: Any, tmp_path: Path
 ) -> None:
