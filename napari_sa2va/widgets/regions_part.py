@@ -109,6 +109,7 @@ class RegionsPart:
             self._asked(),
             text="",
             mode="describe",
+            movie=None,
             regions=RegionChoice(objects.labels, tuple(here)),
         )
         elsewhere = [str(label) for label in labels if label not in here]
@@ -136,6 +137,7 @@ class RegionsPart:
             mode="segment",
             target=objects.labels,
             track=None,
+            movie=None,
             again_for=label,
         )
         self._controller.ask(again, again=True)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
-from napari_sa2va.engine import QuestionDone
+from napari_sa2va.annotation import ObjectRecord, ObjectTable
+from napari_sa2va.engine import ModelChoice, QuestionDone
+from napari_sa2va.viewer.results import results_of
+from napari_sa2va.widgets.asked import Asked
+from napari_sa2va.widgets.regions_part import RegionsPart
 
 # napari asks scikit-image not to warn of this, in a way that another thread can undo meanwhile.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
@@ -189,3 +195,21 @@ def test_the_table_describes_and_asks_again(dock: Any, run: Any, runner: Any, qt
     qtbot.waitUntil(lambda: not dock.controller.busy)
     assert "Not found: “the purple disk”" in dock.messages.text
     assert labels.data[0, 50] == 1
+
+
+def test_a_movie_that_is_chosen_is_for_questions_only(qtbot: Any) -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((3, 8, 8), np.uint8))
+    data = np.zeros((3, 8, 8), np.int32)
+    data[0, 2:4, 2:4] = 1
+    row = ObjectRecord(1, "cell", "Sure, [SEG].", 0.9, 0.8, 4.0, "pixel", "demo", "2026-11-23")
+    labels = viewer.add_labels(data, features=ObjectTable([row]).features())
+    viewer.dims.set_current_step(0, 0)
+    results, sent = results_of(viewer), list[Asked]()
+    controller: Any = SimpleNamespace(ask=lambda asked, **_: sent.append(asked))
+    asked = Asked("What moves?", "ask", (image,), "whole", ModelChoice("demo"), movie=0)
+    part = RegionsPart(viewer, results, controller, lambda: asked)
+    qtbot.addWidget(part.panel)
+    part.describe(results.of(labels), (1,))
+    part.ask_again(results.of(labels), 1)
+    assert [(one.mode, one.movie) for one in sent] == [("describe", None), ("segment", None)]
