@@ -11,6 +11,7 @@ from napari_sa2va.errors import InvalidInput
 from napari_sa2va.widgets.correct_drawing import CorrectDrawing
 from napari_sa2va.widgets.correct_ending import goes_into, made
 from napari_sa2va.widgets.refining import Refining
+from napari_sa2va.zoo import DEMO
 
 if TYPE_CHECKING:
     from napari_sa2va.annotation.prompts import Mark
@@ -136,7 +137,9 @@ class CurrentCorrection:
         opened.asked = replace(opened.asked, model=asked.model, replace=asked.replace)
         if other:  # its logits mean nothing to another model
             opened.marks.found.clear()
-            self.refining.want(opened)
+            self.refining.hold(opened)  # to choose a model is not to fetch it
+            if asked.model.name == DEMO:
+                self.refining.want(opened)
         self.show()
 
     # --- what comes back ---
@@ -186,6 +189,7 @@ class CurrentCorrection:
         if opened is None:
             return False
         if found is None:
+            self.refining.want(opened)  # it may have been held back
             self.accept_soon = self.refining.busy
             self.changed.emit()
             return False

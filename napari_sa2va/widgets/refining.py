@@ -64,19 +64,32 @@ class Refining:
         self._runner = runner
         self._job: _Job | None = None
         self._wanted: OpenCorrection | None = None
+        self._held: OpenCorrection | None = None
         self._closed = False
         self._ready: ModelReady | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether a correction is being computed."""
-        return self._job is not None and self._job.opened is not None
+        """Whether a correction is being computed, or will be after what is under way."""
+        job = self._job
+        return job is not None and (job.opened is not None or self._wanted is not None)
 
     def want(self, opened: OpenCorrection) -> None:
         """Compute what all marks of a correction mean, as soon as possible."""
-        self._wanted = opened
+        self._wanted, self._held = opened, None
         if self._job is None:
             self._start_wanted()
+
+    def hold(self, opened: OpenCorrection) -> None:
+        """Compute nothing before it is wanted, or its model is known to be on this machine."""
+        self.drop()
+        self._held = opened
+
+    def found_here(self, model: str) -> None:
+        """Take note that the model of this name is on this machine: what was held for it begins."""
+        opened = self._held
+        if opened is not None and opened.asked.model.name == model:
+            self.want(opened)
 
     def look(self, model: ModelChoice | None, place: PlaneSnapshot) -> None:
         """Look at an image ahead of the first click on it, unless something is under way.
@@ -94,7 +107,7 @@ class Refining:
 
     def drop(self) -> None:
         """Want nothing any more; what is under way ends soon."""
-        self._wanted = None
+        self._wanted = self._held = None
         if self._job is not None:
             self._job.cancelled.set()
 
@@ -140,6 +153,8 @@ class Refining:
             case Warm():
                 self.warm.emit()
             case Candidates() if job.opened is not None and job.request is not None:
+                if job.cancelled.is_set():  # it can be on its way here already
+                    return
                 detail = request_detail(job.request)
                 if job.ready is not None:
                     detail = with_model(detail, job.ready)

@@ -403,6 +403,17 @@ def test_accept_waits_for_what_is_computed(desk: Desk) -> None:
     assert np.array_equal(desk.labels.data == 1, disk(20, 30))
 
 
+def test_accept_waits_also_where_the_image_is_still_looked_at_ahead(desk: Desk) -> None:
+    desk.runner.hold = True
+    desk.it._ahead.look()
+    desk.click(20, 30, wait=False)
+    assert not desk.it.accept()
+    assert "as soon as it is found" in desk.it.state.text
+    desk.runner.hold = False
+    desk.idle()
+    assert np.array_equal(desk.labels.data == 1, disk(20, 30))
+
+
 def test_candidates_are_one_click_away(desk: Desk) -> None:
     desk.click(20, 30)
     assert (desk.it.state.candidate, desk.it.state.candidates) == (1, 3)
@@ -488,14 +499,44 @@ def test_beyond_the_region_an_object_stays(desk: Desk) -> None:
     assert np.array_equal(desk.labels.data == 1, kept)
 
 
-def test_another_model_starts_from_the_marks(desk: Desk) -> None:
+def test_another_model_starts_from_the_marks_once_it_is_known_to_be_here(desk: Desk) -> None:
     desk.click(20, 30)
     desk.click(20, 40)
     desk.owner.chosen["model"] = ModelChoice("other")
     desk.it.settings_changed()
+    desk.it.refining.found_here("demo")
+    desk.idle()
+    assert len(desk.runner.requests) == 2  # to choose it is not to fetch it
+    desk.it.refining.found_here("other")
     desk.idle()
     request = desk.runner.requests[-1]
     assert (request.model.name, len(request.points), request.previous) == ("other", 2, None)
+    desk.owner.chosen["model"] = ModelChoice("demo")
+    desk.it.settings_changed()  # it is in the package
+    desk.idle()
+    assert [request.model.name for request in desk.runner.requests[2:]] == ["other", "demo"]
+
+
+def test_accept_asks_a_model_that_was_only_chosen(desk: Desk) -> None:
+    desk.click(20, 30)
+    desk.owner.chosen["model"] = ModelChoice("other")
+    desk.it.settings_changed()
+    assert not desk.it.accept()
+    desk.idle()
+    assert desk.runner.requests[-1].model.name == "other"
+    assert np.array_equal(desk.labels.data == 1, disk(20, 30))
+
+
+def test_what_another_model_is_still_finding_is_not_shown(desk: Desk) -> None:
+    desk.runner.hold = True
+    desk.click(20, 30, wait=False)
+    desk.qtbot.waitUntil(lambda: len(desk.runner.requests) == 1)
+    desk.owner.chosen["model"] = ModelChoice("other")
+    desk.it.settings_changed()
+    desk.runner.hold = False
+    desk.idle()
+    assert len(desk.runner.requests) == 1
+    assert not desk.preview.any()
 
 
 def test_layers_that_go_take_the_correction_along(desk: Desk) -> None:
