@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -187,6 +188,7 @@ class Sa2VAWidget(QWidget):
         self.objects.rerun_clicked.connect(self._on_rerun)
         self.source.changed.connect(self._on_source)
         self.model.changed.connect(self._on_model)
+        self.model.known_changed.connect(self._on_known)
         self.options.changed.connect(self._on_options)
         self.stack.changed.connect(self._on_stack)
         self.stack.resume_clicked.connect(self._on_resume)
@@ -291,6 +293,10 @@ class Sa2VAWidget(QWidget):
         self._remember()
         self._summarize()
 
+    def _on_known(self) -> None:
+        if self.model.known.here:
+            self.correct.correcting.refining.found_here(self.model.known.name)
+
     def _on_refused(self, sentence: str) -> None:
         self.messages.show_message(Message(sentence, "warning"))
 
@@ -326,14 +332,17 @@ class Sa2VAWidget(QWidget):
         """Say what following would take, and whether the last tracking can go on."""
         wanted, resume = self.stack.options, ""
         if wanted is not None:
+            there = self.objects.objects is not None
+            tracks, turns = self.controller.tracks, self.stack.turns
+            seconds = tracks.time_for(self.model.choice.name)
             try:
-                place, _ = place_of(self._viewer, self.asked())
+                # Not the movie that a question may be about: that can lie along another axis.
+                place, _ = place_of(self._viewer, replace(self.asked(), movie=None))
+                text = cost(place, wanted, seconds, there=there, turns=turns)
             except Sa2VAError as error:
                 self.stack.show_cost(str(error))
             else:
-                there = self.objects.objects is not None
-                tracks, model = self.controller.tracks, self.model.choice.name
-                self.stack.show_cost(cost(place, wanted, tracks.time_for(model), there=there))
+                self.stack.show_cost(text)
                 if tracks.paused is not None and not self.controller.busy:
                     resume = tracks.paused.offer(place.key, wanted)
         self.stack.offer_resume(resume)
@@ -350,7 +359,9 @@ class Sa2VAWidget(QWidget):
             if objects is not None:
                 objects.show_captions = self.options.captions.isChecked()
         except Sa2VAError:  # said when it matters: at Run
-            self.options.set_targets(())
+            # A look in 3-D must not make the next run write into another layer than was chosen.
+            if self.options.target.currentData() not in self._viewer.layers:
+                self.options.set_targets(())
             objects = None
         self.stack.set_axes(stack_axes(self._viewer, images))
         self.ask.bar.set_axes(stack_axes(self._viewer, images))

@@ -78,6 +78,14 @@ class StackPanel(StackFields):
         )
 
     @property
+    def turns(self) -> int:
+        """How many stacks are followed through, one after the other."""
+        wanted = self.options
+        if wanted is None or not wanted.each:
+            return 1
+        return next(axis.length for axis in self._axes if axis.axis != wanted.axis)
+
+    @property
     def _file(self) -> str:
         """The SAM 2.0 file: the one chosen, if it is still there, else the one that was fetched."""
         return self._chosen or self._fetched

@@ -78,7 +78,9 @@ def decoder_text(method: str | None, chosen: str, *, fetched: bool) -> str:
     return LACKING_CONSISTENT if method == "consistent" else LACKING
 
 
-def cost(place: Any, wanted: TrackOptions, seconds: float | None, *, there: bool) -> str:
+def cost(
+    place: Any, wanted: TrackOptions, seconds: float | None, *, there: bool, turns: int = 1
+) -> str:
     """Say what following objects would take.
 
     Parameters
@@ -89,8 +91,10 @@ def cost(place: Any, wanted: TrackOptions, seconds: float | None, *, there: bool
         For a plane, as the last run went; None before a first one.
     there : bool
         Whether the Labels layer is there already.
+    turns : int
+        How many such stacks are followed through, one after the other.
     """
-    planes = planes_visited(
+    planes = turns * planes_visited(
         wanted.planes_looked_at(place.axis.current), wanted.within, wanted.direction
     )
     parts = [f"{planes} planes" if planes > 1 else "1 plane"]

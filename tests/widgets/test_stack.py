@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 
@@ -221,6 +222,31 @@ def test_the_cost_is_said_before_and_known_after(stack: Any, run: Callable[..., 
     assert stack.stack.cost.text().startswith("4 planes")
 
 
+def test_a_question_about_a_movie_runs_whatever_is_followed(
+    make_picture: Any, runner: Any, qtbot: Any
+) -> None:
+    from napari_sa2va.widgets import Sa2VAWidget
+
+    viewer = ViewerModel()
+    image = np.stack([np.stack([make_picture()] * 2)] * 5)
+    viewer.add_image(image, rgb=True, axis_labels=("t", "z", "y", "x"))
+    dock = Sa2VAWidget(viewer, runner)
+    qtbot.addWidget(dock)
+    choose(dock, dock.stack.through, 2)
+    assert dock.stack.axis.name == "z"
+    dock.ask.mode = "ask"
+    dock.ask.bar.about.setCurrentIndex(1)
+    viewer.dims.set_point(0, 4)  # no plane of z
+    dock.ask.composer.setPlainText("What moves?")
+    dock.run()
+    qtbot.waitUntil(lambda: not dock.controller.busy, timeout=90_000)
+    assert runner.requests[0].looked_at == (0, 1, 2, 3, 4)
+    assert dock.stack.cost.text().startswith("2 planes")
+    dock.controller.close()
+    dock.session.close_session()
+    dock._closing()
+
+
 def test_the_plane_shown_must_be_in_the_range(
     stack: Any, run: Callable[..., None], runner: Any
 ) -> None:
@@ -337,6 +363,7 @@ def test_each_plane_of_the_other_axis_in_turn(
     choose(dock, dock.stack.through, 1)
     assert dock.stack.axis.name == "t"
     choose(dock, dock.stack.others, 1)
+    assert dock.stack.cost.text().startswith("6 planes")
     dock.ask.composer.setPlainText("the green disk")
     dock.run()
     qtbot.waitUntil(lambda: len(runner.requests) == 2 and not dock.controller.busy, timeout=90_000)
