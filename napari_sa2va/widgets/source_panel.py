@@ -139,8 +139,9 @@ class SourcePanel(QWidget):
     def refresh_layers(self) -> None:
         """List the image layers anew; the choice stays while its layer is there."""
         if self._rectangles is not None and self._rectangles not in self._viewer.layers:
-            self._rectangles = None  # deleted: no rectangle, so the whole plane again
-            self.look_at_choice.setCurrentIndex(0)
+            self._rectangles = None
+            if self.look_at_choice.currentData() == "rectangle":  # there is none any more
+                self.look_at_choice.setCurrentIndex(0)
         images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
         chosen = self.image.currentData()
         if chosen not in images:
@@ -266,7 +267,7 @@ def _same_grid(viewer: Any, chosen: Image | None) -> list[Image]:
         and not layer.rgb
         and layer.multiscale == chosen.multiscale
         and layer.ndim == chosen.ndim
-        and (layer.level_shapes == chosen.level_shapes).all()
+        and np.array_equal(layer.level_shapes, chosen.level_shapes)
         and np.allclose(layer.extent.world, chosen.extent.world)
     ]
 

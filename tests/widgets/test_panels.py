@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel, QScrollArea, QWidget
 
@@ -23,6 +24,8 @@ from napari_sa2va.widgets.messages import (
     notes_on_answer,
     unknown_words,
 )
+from napari_sa2va.widgets.source_panel import SourcePanel
+from napari_sa2va.zoo.abilities import Known
 
 # napari asks scikit-image not to warn of this, in a way that another thread can undo meanwhile.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
@@ -161,7 +164,31 @@ def test_captions_can_be_switched_off(dock: Any, run: Any) -> None:
     assert len(captions.layer.data) == 2
 
 
+def test_the_layer_to_write_to_stays_chosen_through_a_look_in_3d(dock: Any) -> None:
+    viewer, target = dock._viewer, dock.options.target
+    mine = viewer.add_labels(np.zeros((96, 96), np.int32), name="mine")
+    target.setCurrentIndex(target.findText("mine"))
+    for ndisplay in (3, 2):
+        viewer.dims.ndisplay = ndisplay
+        dock._on_source()
+    assert dock.asked().target is mine
+    viewer.dims.ndisplay = 3
+    viewer.layers.remove(mine)
+    assert dock.asked().target is None
+
+
 # --- source ---
+
+
+@pytest.fixture
+def source(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The panel alone, and a viewer without a window; no worker draws a picture."""
+    panel = SourcePanel(ViewerModel())
+    qtbot.addWidget(panel)
+    monkeypatch.setattr(panel.thumbnail, "show_snapshot", lambda _: None)
+    yield panel
+    panel.close_connections()
+    qtbot.wait(200)  # what is said soon is said while it is there
 
 
 def test_the_newest_image_is_offered_and_the_choice_stays(dock: Any) -> None:
@@ -218,6 +245,27 @@ def test_a_rectangle_is_looked_at(dock: Any, run: Any, runner: Any, qtbot: Any) 
     assert runner.requests[-1].frames.shape == (96, 96)
 
 
+def test_a_rectangle_that_is_deleted_changes_no_other_choice(source: Any) -> None:
+    choice = source.look_at_choice
+    source._viewer.add_image(np.zeros((8, 8)))
+    for look_at in ("rectangle", "screen"):
+        choice.setCurrentIndex(choice.findData(look_at))
+        choice.activated.emit(choice.currentIndex())
+    source._viewer.layers.remove("Look here")
+    assert source.look_at == "screen"
+
+
+def test_pyramids_of_unlike_levels_are_no_channels(source: Any) -> None:
+    full = np.zeros((64, 64), np.uint8)
+    levels = [full, full[::2, ::2], full[::4, ::4]]
+    first = source._viewer.add_image(levels, multiscale=True)
+    source._viewer.add_image(levels[:2], multiscale=True)
+    assert source.images == (first,)
+    assert source.image.count() == 2
+    third = source._viewer.add_image(levels, multiscale=True, blending="additive")
+    assert source.images == (first, third)
+
+
 def test_what_the_model_sees_is_shown(dock: Any, qtbot: Any) -> None:
     def colours() -> set[tuple[int, int, int]]:
         image = dock.source.thumbnail.pixmap().toImage()
@@ -244,11 +292,19 @@ def test_every_published_model_is_offered(dock: Any) -> None:
     assert "Cannot be run" not in combo.itemData(qwen, Qt.ItemDataRole.ToolTipRole)
 
 
-def test_a_folder_or_hub_id_can_be_typed(dock: Any, qtbot: Any, tmp_path: Any) -> None:
+def test_a_folder_or_hub_id_can_be_typed(
+    dock: Any, qtbot: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dock.model.model.setEditText(str(tmp_path))
     dock.model.model.lineEdit().editingFinished.emit()
     assert dock.model.choice.name == str(tmp_path)
     qtbot.waitUntil(lambda: "not on this machine" in dock.model.state.text(), timeout=5000)
+    told: list[str] = []
+    monkeypatch.setattr(dock.correct.correcting.refining, "found_here", told.append)
+    dock.model.known_changed.emit()
+    assert not told
+    dock.model._on_looked_up(Known(str(tmp_path), here=True))
+    assert told == [str(tmp_path)]
 
 
 def test_unload_says_what_it_frees(dock: Any, run: Any, runner: Any, qtbot: Any) -> None:
