@@ -82,7 +82,8 @@ def _targets(job: ExportJob, annotations: Annotations) -> list[tuple[str, Path]]
     """
     folders = all(FORMATS[name].is_folder for name in job.formats)
     if job.output.is_dir():
-        into = not (folders and _is_export(job.output))
+        zarrs = all(name.startswith("ome-zarr") for name in job.formats)
+        into = not (zarrs and _is_zarr_group(job.output))
     else:  # a name without an ending is that of a folder
         into = not folders and not job.output.suffix
     if len(job.formats) > 1 and not into and job.output.suffix:
@@ -105,7 +106,6 @@ def _targets(job: ExportJob, annotations: Annotations) -> list[tuple[str, Path]]
     return targets
 
 
-def _is_export(path: Path) -> bool:
-    """Whether a folder is itself one of the formats, to be written anew or added to."""
-    marks = ("data.yaml", "refs.json", "annotations.json", "zarr.json", ".zgroup")
-    return any((path / mark).is_file() for mark in marks)
+def _is_zarr_group(path: Path) -> bool:
+    """Whether a folder is itself meant: labels are added to an image, other folders take files."""
+    return any((path / mark).is_file() for mark in ("zarr.json", ".zgroup"))

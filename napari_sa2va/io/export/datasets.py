@@ -2,20 +2,95 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
 from napari_sa2va.annotation.session.log import json_text
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.io.atomic import replacing_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from napari_sa2va.io.export.annotations import Annotations, Place
     from napari_sa2va.io.export.pictures import Pictures
+    from napari_sa2va.io.export.provenance import Provenance
 
 NOT_KEPT = "Scale and units, scores, colours and the conversation have no place in this format."
+MARK: Final = "napari-sa2va.json"
+"""By this file we know our own folders again: data.yaml and the like are in everybody's."""
+
+
+@contextmanager
+def dataset_folder(annotations: Annotations, path: Path, kind: str) -> Iterator[Path]:
+    """Give an empty folder, which becomes `path` when the block ends well.
+
+    It takes the place of an earlier export of the same objects, and of nothing else.
+
+    Parameters
+    ----------
+    annotations : Annotations
+    path : Path
+    kind : str
+        Name of the format.
+
+    Raises
+    ------
+    InvalidInput
+        If something else is there, or the system refuses to write.
+    """
+    _check_replaceable(path, kind, annotations.provenance)
+    with replacing_folder(path, MARK) as new:
+        yield new
+        said = {
+            "format": kind,
+            "session": annotations.provenance.session,
+            "created": annotations.provenance.created,
+            "files": sorted(_files(new)),
+        }
+        write_json(new / MARK, said)
+
+
+def _check_replaceable(path: Path, kind: str, provenance: Provenance) -> None:
+    mark = path / MARK
+    if not mark.is_file():
+        return  # `replacing_folder` refuses what is not empty
+    there, otherwise = f"{path} is there, and", "Choose another name, or move it away."
+    try:
+        said = json.loads(mark.read_text(encoding="utf-8"))
+        of_kind, known = said["format"] == kind, {MARK, *said["files"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(f"{mark} cannot be read ({error!r}). {otherwise}") from error
+    if not of_kind:
+        raise InvalidInput(f"{there} is not a folder that this format writes. {otherwise}")
+    if not _is_same(said, provenance):
+        whose = said.get("session") or "other labels"
+        raise InvalidInput(f"{there} was exported from {whose}. {otherwise}")
+    added = sorted(name for name in _files(path) if name not in known and not _is_scrap(name))
+    if added:
+        raise InvalidInput(
+            f"{there} holds files that were not exported, such as {added[0]}. {otherwise}"
+        )
+
+
+def _is_same(said: Mapping[str, Any], provenance: Provenance) -> bool:
+    """Whether both are of one session; sessions of several folders may have the same name."""
+    if said.get("created") and provenance.created:
+        return bool(said["created"] == provenance.created)
+    return bool(said.get("session", "") == provenance.session)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    return (one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file())
+
+
+def _is_scrap(name: str) -> bool:
+    """Whether a file is made anew by who made it: Finder's notes, what Ultralytics has read."""
+    return name.rpartition("/")[2].startswith(".") or name.endswith(".cache")
 
 
 def pictures_needed(annotations: Annotations, what: str) -> Pictures:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sa2va.io.atomic import replacing_folder
 from napari_sa2va.io.export.annotations import unknown
 from napari_sa2va.io.export.coco import classes_of, flat, rle
-from napari_sa2va.io.export.datasets import NOT_KEPT, pictures_needed, write_json, write_picture
+from napari_sa2va.io.export.datasets import (
+    NOT_KEPT,
+    dataset_folder,
+    pictures_needed,
+    write_json,
+    write_picture,
+)
 from napari_sa2va.io.export.outlines import polygons
 from napari_sa2va.io.export.shapes import shapes_in
 
@@ -38,7 +43,7 @@ def write_refcoco(annotations: Annotations, path: Path) -> list[str]:
     _, numbers = classes_of(annotations.records)
     refs: list[dict[str, Any]] = []
     unnamed: set[int] = set()
-    with replacing_folder(path, "refs.json") as new:
+    with dataset_folder(annotations, path, "refcoco") as new:
         (new / "images").mkdir()
         for number, (place, plane) in enumerate(annotations.planes(), start=1):
             name = write_picture(annotations, place, new / "images")
@@ -79,7 +84,7 @@ def write_finetuning(annotations: Annotations, path: Path) -> list[str]:
     entries: list[dict[str, Any]] = []
     unnamed: set[int] = set()
     empty = 0
-    with replacing_folder(path, "annotations.json") as new:
+    with dataset_folder(annotations, path, "finetuning") as new:
         (new / "images").mkdir()
         for place, plane in annotations.planes():
             found = list(_named(annotations, plane, unnamed))

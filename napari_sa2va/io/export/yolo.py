@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sa2va.io.atomic import replacing_folder
 from napari_sa2va.io.export.coco import NO_PHRASE, classes_of, flat
-from napari_sa2va.io.export.datasets import NOT_KEPT, pictures_needed, write_picture
+from napari_sa2va.io.export.datasets import (
+    NOT_KEPT,
+    dataset_folder,
+    pictures_needed,
+    write_picture,
+)
 from napari_sa2va.io.export.outlines import one_polygon
 from napari_sa2va.io.export.shapes import shapes_in
 
@@ -34,7 +38,7 @@ def write_yolo(annotations: Annotations, path: Path) -> list[str]:
     pictures_needed(annotations, "A YOLO dataset")
     classes, numbers = classes_of(annotations.records)
     unnamed = False
-    with replacing_folder(path, "data.yaml") as new:
+    with dataset_folder(annotations, path, "yolo") as new:
         images, labels = (new / kind / _SPLIT for kind in ("images", "labels"))
         images.mkdir(parents=True)
         labels.mkdir(parents=True)

@@ -74,6 +74,19 @@ def test_what_was_exported_can_be_exported_again(name: str, session: Path, tmp_p
     assert "zwei Kerne" in text
 
 
+@pytest.mark.parametrize("name", ["yolo", "refcoco", "finetuning"])
+def test_a_data_set_that_is_there_takes_the_next_beside_its_files(
+    name: str, session: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "set"
+    assert run(session, out, "-f", name).exit_code == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    ended = run(session, out, "-f", name)
+    assert ended.exit_code == 0, ended.output
+    assert ended.stdout == f"wrote {out / f'cells_{name}'}\n"
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_mistakes_get_a_sentence(session: Path, tmp_path: Path) -> None:
     assert run(session, tmp_path).exit_code == 2
     ended = run(tmp_path / "nothing", tmp_path, "-f", "csv")

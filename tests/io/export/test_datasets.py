@@ -107,3 +107,35 @@ def test_a_folder_is_replaced_as_a_whole_and_others_are_left(
     with pytest.raises(InvalidInput, match="is not a folder that this format writes"):
         export(stack, name, tmp_path / "mine")
     assert {path.name for path in tmp_path.iterdir()} == {"out", "mine"}
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("yolo", "data.yaml"), ("refcoco", "refs.json"), ("finetuning", "annotations.json")],
+)
+def test_data_sets_of_others_are_left(
+    name: str, theirs: str, stack: Annotations, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / theirs).write_text("[]")
+    with pytest.raises(InvalidInput, match="is not a folder that this format writes"):
+        export(stack, name, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [theirs]
+
+
+def test_another_session_format_or_added_file_is_not_replaced(
+    plane: Annotations, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    export(plane, "finetuning", out)
+    of_others = replace(plane, provenance=replace(plane.provenance, created="later"))
+    with pytest.raises(InvalidInput, match="was exported from other labels"):
+        export(of_others, "finetuning", out)
+    with pytest.raises(InvalidInput, match="is not a folder that this format writes"):
+        export(plane, "yolo", out)
+    (out / "images/.DS_Store").touch()
+    export(plane, "finetuning", out)
+    (out / "images/mine.png").touch()
+    with pytest.raises(InvalidInput, match=r"such as images/mine\.png"):
+        export(plane, "finetuning", out)
+    assert (out / "images/mine.png").exists()
