@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _MICROMETRES: Final = {"mm": 1000.0, "micron": 1.0, "meter": 1e6}
 _SECONDS: Final = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+_BROKEN: Final = (OSError, ValueError, EOFError, zlib.error)
 _LABEL_NAMES: Final = re.compile(r"label|seg|mask|annot", re.IGNORECASE)
 
 
@@ -42,11 +44,10 @@ def read_nifti(path: Path) -> Annotations:
     InvalidInput
         If it cannot be read.
     """
-    nibabel = needed("nibabel", "nibabel", "NIfTI files")
+    image = _opened(path)
     try:
-        image = nibabel.load(path)
         array = np.asanyarray(image.dataobj)
-    except (OSError, ValueError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
+    except _BROKEN as error:
         raise InvalidInput(f"{path} cannot be read as NIfTI ({error}).") from error
     if array.dtype.names:  # colours, as a record of R, G and B
         array = np.stack([array[name] for name in array.dtype.names], axis=-1)
@@ -89,14 +90,26 @@ def holds_labels(path: Path) -> bool:
     InvalidInput
         If it cannot be read.
     """
-    nibabel = needed("nibabel", "nibabel", "NIfTI files")
-    try:
-        header = nibabel.load(path).header
-    except (OSError, ValueError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
-        raise InvalidInput(f"{path} cannot be read as NIfTI ({error}).") from error
-    if header.get_intent()[0] == "label":
+    image = _opened(path)
+    if image.header.get_intent()[0] == "label":
         return True
-    return header.get_data_dtype().kind in "iu" and bool(_LABEL_NAMES.search(path.name))
+    # Scaled whole numbers are fractions: probabilities, under the name of a mask.
+    stored = image.dataobj
+    whole = stored.dtype.kind in "iu" and (stored.slope, stored.inter) == (1, 0)
+    return whole and bool(_LABEL_NAMES.search(path.name))
+
+
+def _opened(path: Path) -> Any:
+    nibabel = needed("nibabel", "nibabel", "NIfTI files")
+    unreadable = (
+        nibabel.filebasedimages.ImageFileError,
+        nibabel.spatialimages.HeaderDataError,
+        nibabel.spatialimages.HeaderTypeError,
+    )
+    try:
+        return nibabel.load(path)
+    except (*_BROKEN, *unreadable) as error:
+        raise InvalidInput(f"{path} cannot be read as NIfTI ({error}).") from error
 
 
 def _space(image: Any, axes: tuple[str, ...]) -> Space:

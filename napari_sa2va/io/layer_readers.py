@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -12,7 +13,7 @@ from napari_sa2va.io.export.space import layer_arguments
 from napari_sa2va.io.import_coco import read_coco
 from napari_sa2va.io.import_nifti import holds_labels, is_nifti, read_nifti
 from napari_sa2va.io.import_ome_zarr import read_ome_zarr_labels
-from napari_sa2va.io.import_tiff import read_label_tiff
+from napari_sa2va.io.import_tiff import read_label_tiff, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,9 +81,10 @@ def _read_coco(path: str) -> list[LayerData]:
 
 def _read_nifti(path: str) -> list[LayerData]:
     read = read_nifti(Path(path))
-    if holds_labels(Path(path)):
-        return [labels_layer(read)]
     rgb = read.labels.ndim > len(read.space.axes)
+    if not rgb and holds_labels(Path(path)):
+        # Floats may hold labels, too, and napari takes none.
+        return [labels_layer(replace(read, labels=whole_numbers(read.labels, Path(path))))]
     meta = {"name": read.name, "rgb": rgb, **layer_arguments(read.space)}
     return [(read.labels, meta, "image")]
 

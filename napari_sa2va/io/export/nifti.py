@@ -7,6 +7,8 @@ x first. https://nifti.nimh.nih.gov/nifti-1/: dimensions x, y, z, t, then others
 from __future__ import annotations
 
 import gzip
+import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +39,11 @@ _HEADER_BYTES: Final = 352  # 348, and four that say that no extension follows
 _ALIGNED: Final = 2  # "aligned anat": a world, but not the scanner's
 _LONGEST: Final = 32_767  # lengths are 16-bit numbers in the header
 _INTEGER_TYPES: Final = (np.uint8, np.int16, np.int32)
+_WRITER: Final = b"napari-sa2va"
+"""In the header's description: by it we know our own files again."""
+_DESCRIPTION: Final = slice(148, 228)  # bytes of the header
+_SAID: Final = {"name", "axes", "objects", "conversation", "provenance"}
+"""What the JSON has."""
 
 
 def write_nifti(annotations: Annotations, path: Path) -> list[str]:
@@ -47,12 +54,13 @@ def write_nifti(annotations: Annotations, path: Path) -> list[str]:
     annotations : Annotations
     path : Path
         Of the labels, ends in ``.nii.gz`` or ``.nii``. ``…_image.nii.gz`` and ``….json`` lie
-        beside it.
+        beside it. An image of others is not written over, and a JSON of theirs is added to.
 
     Raises
     ------
     InvalidInput
-        If there are other axes than time, depth and channel, or it cannot be written.
+        If there are other axes than time, depth and channel, if files of others have these names,
+        or it cannot be written.
     """
     named = letters(annotations.space.axes, UNNAMED)
     if named is None or not set(named[:-2]) <= set(_ORDER):
@@ -75,10 +83,13 @@ def write_nifti(annotations: Annotations, path: Path) -> list[str]:
     images, notes = _images(annotations, path.parent, stem.removesuffix("_labels"))
     volumes = [_Volume(path, np.dtype(fitting[0]), annotations.plane, "labels"), *images]
     beside = path.with_name(f"{stem}.json")
+    for image in images:
+        _check_ours(image.path)
+    said = _said_there(beside) | _beside(annotations)
     with replacing_all(*(volume.path for volume in volumes), beside) as (*temporary, words):
         for target, volume in zip(temporary, volumes, strict=True):
             _write_file(target, annotations, named, volume)
-        write_json(words, _beside(annotations))
+        write_json(words, said)
     return _notes(annotations, named) + notes
 
 
@@ -116,6 +127,38 @@ def _images(annotations: Annotations, folder: Path, stem: str) -> tuple[list[_Vo
         volumes.append(_Volume(target, dtype, _reader(array, dtype, rgb), "image"))
         notes.append(f"The image is beside it: {target.name}.")
     return volumes, notes
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse to write over an image of somebody else: a name for labels says nothing of it."""
+    if not path.exists():
+        return
+    try:
+        with gzip.open(path) as file:
+            description = file.read(_HEADER_BYTES)[_DESCRIPTION]
+    except (OSError, EOFError, zlib.error):
+        description = b""
+    if description.rstrip(b"\0") != _WRITER:
+        raise InvalidInput(
+            f"{path} is there, and is not from an export. Choose another name for the labels, or "
+            "leave the image out."
+        )
+
+
+def _said_there(path: Path) -> dict[str, Any]:
+    """Return what a JSON says that is there: BIDS has one of this name, with keys of its own."""
+    if not path.exists():
+        return {}
+    try:
+        said = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        said = None
+    if not isinstance(said, dict) or ("provenance" not in said and _SAID & set(said)):
+        raise InvalidInput(
+            f"{path} is there, is not from an export, and cannot be added to. Choose another name "
+            "for the labels."
+        )
+    return said
 
 
 def _reader(array: Any, dtype: np.dtype[Any], rgb: bool) -> Callable[[Place], NDArray[Any]]:
@@ -181,7 +224,7 @@ def _header(
     )
     if kind == "labels":
         header.set_intent("label", name="napari-sa2va")
-    header["descrip"] = b"napari-sa2va"
+    header["descrip"] = _WRITER
     header["vox_offset"] = _HEADER_BYTES
     return header
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from napari_sa2va.io.export.pictures import Pictures
 from napari_sa2va.io.export.space import space_of
 from napari_sa2va.io.import_labels import read_labels
 from napari_sa2va.io.import_nifti import holds_labels, read_nifti
+from napari_sa2va.io.layer_readers import get_nifti_reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +110,51 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.nii.gz").write_bytes(b"nothing")
     with pytest.raises(InvalidInput, match="cannot be read as NIfTI"):
         read_nifti(tmp_path / "bad.nii.gz")
+
+
+def test_files_of_others_beside_the_labels_are_kept(stack: Annotations, tmp_path: Path) -> None:
+    scan, labels = tmp_path / "scan_image.nii.gz", tmp_path / "scan_labels.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.ones((2, 2, 2), np.int16), np.eye(4)), scan)
+    before = scan.read_bytes()
+    with pytest.raises(InvalidInput, match="is not from an export"):
+        export(stack, "nifti", labels)
+    assert [path.name for path in tmp_path.iterdir()] == [scan.name]
+    assert scan.read_bytes() == before
+    beside = tmp_path / "scan_labels.json"
+    beside.write_text(json.dumps({"Manual": True, "objects": "mine"}))
+    alone = replace(stack, pictures=None)
+    with pytest.raises(InvalidInput, match="cannot be added to"):
+        export(alone, "nifti", labels)
+    beside.write_text(json.dumps({"Manual": True}))
+    for _ in range(2):  # the second finds ours among theirs
+        export(alone, "nifti", labels)
+    assert json.loads(beside.read_text(encoding="utf-8"))["Manual"] is True
+    assert read_nifti(labels).records == stack.records
+    for _ in range(2):  # its own image is written again
+        export(stack, "nifti", tmp_path / "x_labels.nii.gz")
+
+
+def test_a_damaged_file_and_numbers_that_are_scaled(tmp_path: Path) -> None:
+    path = tmp_path / "damaged_labels.nii.gz"
+    export(plain_annotations("x", np.arange(60_000).reshape(6, 100, 100)), "nifti", path)
+    begun = zlib.compressobj(wbits=31)
+    half = begun.compress(gzip.decompress(path.read_bytes())[:60_000])
+    for sound in (gzip.compress(b"")[:10], half + begun.flush(zlib.Z_FULL_FLUSH)):
+        path.write_bytes(sound + b"\xff" * 500)
+        with pytest.raises(InvalidInput, match="cannot be read as NIfTI"):
+            read_nifti(path)
+    said = nibabel.Nifti1Image(VOLUME.T.astype("f4"), np.eye(4))
+    said.header.set_intent("label")
+    nibabel.save(said, tmp_path / "f.nii")
+    reader = get_nifti_reader(str(tmp_path / "f.nii"))
+    assert reader is not None
+    ((data, _, kind),) = reader(str(tmp_path / "f.nii"))
+    assert (kind, data.dtype.kind) == ("labels", "u")
+    np.testing.assert_array_equal(data, VOLUME)
+    scaled = nibabel.Nifti1Image(VOLUME.T.astype(np.int16), np.eye(4))
+    scaled.header.set_slope_inter(0.5, 0)
+    nibabel.save(scaled, tmp_path / "prob_mask.nii")
+    assert not holds_labels(tmp_path / "prob_mask.nii")
 
 
 def test_an_image_whose_bytes_are_the_other_way_round(tmp_path: Path) -> None:
