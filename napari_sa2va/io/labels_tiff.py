@@ -11,7 +11,7 @@ import tifffile
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing
-from napari_sa2va.io.colours import label_colour
+from napari_sa2va.io.colours import imagej_colours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _IMAGEJ_MAX_LABEL: Final = 65_535
-# Pages are found by 32-bit offsets; some room is left for what is beside the pixels.
-_LARGEST_WITH_PAGES: Final = 2**32 - 2**25
+LARGEST_WITH_PAGES: Final = 2**32 - 2**25
+"""Pages are found by 32-bit offsets; some room is left for what is beside the pixels."""
 
 
 def write_labels(
@@ -82,7 +82,7 @@ def write_labels(
                 "min": 0.0,
                 "max": float(max(largest, 1)),
                 "Info": info,
-                "LUTs": [_label_colours(largest)],
+                "LUTs": [imagej_colours(largest)],
             },
         )
 
@@ -138,7 +138,7 @@ def write_label_stack(
         "min": 0.0,
         "max": float(max(largest, 1)),
         "Info": json.dumps({str(label): phrase for label, phrase in (phrases or {}).items()}),
-        "LUTs": [_label_colours(largest)],
+        "LUTs": [imagej_colours(largest)],
     }
     if step is not None:
         metadata["spacing" if along_z else "finterval"] = step
@@ -149,7 +149,7 @@ def write_label_stack(
             shape=shape,
             dtype=np.uint16,
             imagej=True,
-            truncate=math.prod(shape) * 2 > _LARGEST_WITH_PAGES,
+            truncate=math.prod(shape) * 2 > LARGEST_WITH_PAGES,
             resolution=(1 / width, 1 / height),
             metadata=metadata,
         )
@@ -160,16 +160,3 @@ def _imagej_unit(unit: str | None) -> str:
     if unit is None:
         return "pixel"
     return "micron" if unit in ("µm", "μm", "um", "micrometer") else unit
-
-
-def _label_colours(largest: int) -> NDArray[np.uint8]:
-    """Return ImageJ's colour table, shape (3, 256): black, then colours that differ.
-
-    ImageJ spreads the table over the display range 0 to `largest`.
-    """
-    table = np.zeros((3, 256), np.uint8)
-    for entry in range(256):
-        label = round(entry * max(largest, 1) / 255)
-        if label > 0:
-            table[:, entry] = label_colour(label)
-    return table

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.io.colours import imagej_colours, label_colour
 from napari_sa2va.io.labels_tiff import write_labels
 
 if TYPE_CHECKING:
@@ -33,10 +34,24 @@ def test_fiji_finds_labels_scale_colours_and_phrases(tmp_path: Path) -> None:
         table = about["LUTs"]
         assert table.shape == (3, 256)
         assert table[:, 0].tolist() == [0, 0, 0]
-        assert table[:, 127].tolist() != table[:, 255].tolist()
+        assert table[:, 85].tolist() == list(label_colour(1))
+        assert table[:, 171].tolist() == list(label_colour(2))
         tags = tif.pages[0].tags
         assert tags["XResolution"].value == (4, 1)
         assert tags["YResolution"].value == (2, 1)
+
+
+@pytest.mark.parametrize("largest", [1, 2, 5, 200, 255, 1000])
+def test_imagej_draws_each_label_in_its_colour(largest: int) -> None:
+    def told(label: int) -> tuple[int, int, int]:
+        return label // 256, label % 256, 1
+
+    table = imagej_colours(largest, told)
+    for label in range(1, largest + 1):
+        # ij.process.ShortProcessor.create8BitImage, of which the display range begins at 0
+        entry = min(int(label * (256 / (largest + 1)) + 0.5), 255)
+        high, low, _ = table[:, entry].tolist()
+        assert abs(high * 256 + low - label) <= (0 if largest <= 255 else 4)
 
 
 def test_more_labels_than_imagej_can_hold(tmp_path: Path) -> None:

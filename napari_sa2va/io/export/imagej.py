@@ -12,8 +12,10 @@ import tifffile
 from napari_sa2va.annotation.session.log import json_text, record_detail
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.colours import imagej_colours
 from napari_sa2va.io.export.annotations import colour_of, largest_label, unknown
 from napari_sa2va.io.export.space import PIXEL, TIME, letters
+from napari_sa2va.io.labels_tiff import LARGEST_WITH_PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 _ORDER: Final = "tzc"  # ImageJ's order of pages
 _LARGEST_SHORT: Final = 65_535
 _LARGEST_FLOAT: Final = 2**24  # whole numbers up to here are exact in 32-bit floats
-_LARGEST_WITH_PAGES: Final = 2**32 - 2**25
 _COLOURS: Final = 255
 
 
@@ -67,7 +68,7 @@ def write_imagej(annotations: Annotations, path: Path) -> list[str]:
             shape=shape,
             dtype=dtype,
             imagej=True,
-            truncate=math.prod(shape) * dtype.itemsize > _LARGEST_WITH_PAGES,
+            truncate=math.prod(shape) * dtype.itemsize > LARGEST_WITH_PAGES,
             resolution=(1 / width, 1 / height),
             metadata=metadata,
         )
@@ -114,14 +115,8 @@ def _row(record: Any) -> dict[str, Any]:
 
 
 def _colour_table(annotations: Annotations, largest: int) -> NDArray[np.uint8]:
-    """Return ImageJ's colours, (3, 256), which it spreads over 0 to the largest label."""
-    table = np.zeros((3, 256), np.uint8)
     records = annotations.by_label()
-    for entry in range(256):
-        label = round(entry * max(largest, 1) / 255)
-        if label > 0:
-            table[:, entry] = colour_of(records.get(label) or unknown(label))
-    return table
+    return imagej_colours(largest, lambda label: colour_of(records.get(label) or unknown(label)))
 
 
 def _notes(annotations: Annotations, named: tuple[str, ...], largest: int) -> list[str]:
