@@ -41,6 +41,7 @@ def read_coco(path: Path) -> Annotations:
         images, objects = said["images"], said["annotations"]
         sizes = {(int(image["height"]), int(image["width"])) for image in images}
         names = {one["id"]: str(one["name"]) for one in said.get("categories", ())}
+        info = said.get("info")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInput(f"{path} cannot be read as COCO annotations ({error!r}).") from error
     if len(sizes) != 1:
@@ -55,16 +56,14 @@ def read_coco(path: Path) -> Annotations:
         array = np.zeros((*places.shape, *size), smallest_type(max(labels, default=0)))
         overlaps = _paint(array, places.where, images, objects, labels)
         records = _records(objects, labels, names)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        axes = (*places.axes, "y", "x")
+        scale, units = _said_of(info, "scale"), _said_of(info, "units")
+        shown = {
+            "scale": [float(scale.get(axis, 1.0)) for axis in axes],
+            "units": [str(units.get(axis, "pixel")) for axis in axes],
+        }
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise InvalidInput(f"{path} has an annotation that cannot be read ({error!r}).") from error
-    info = said.get("info", {})
-    axes = (*places.axes, "y", "x")
-    scale = info.get("scale", {}) if isinstance(info.get("scale"), dict) else {}
-    units = info.get("units", {}) if isinstance(info.get("units"), dict) else {}
-    shown = {
-        "scale": [float(scale.get(axis, 1.0)) for axis in axes],
-        "units": [str(units.get(axis, "pixel")) for axis in axes],
-    }
     notes = (f"{overlaps} masks overlap earlier ones: the first keeps the pixels.",)
     return Annotations(
         name=path.name.split(".")[0],
@@ -73,6 +72,12 @@ def read_coco(path: Path) -> Annotations:
         records=records,
         notes=notes if overlaps else (),
     )
+
+
+def _said_of(info: Any, name: str) -> Mapping[str, Any]:
+    """Return what our files say of each axis; other programs write what they like there."""
+    said = info.get(name) if isinstance(info, dict) else None
+    return said if isinstance(said, dict) else {}
 
 
 class _Places:

@@ -123,7 +123,11 @@ def test_files_that_are_none_say_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="cannot be read"):
         read_coco(write(tmp_path / "x.json", annotations=[{"image_id": 7, "track_id": 1}]))
     with pytest.raises(InvalidInput, match="cannot be read"):
+        read_coco(write(tmp_path / "x.json", annotations=[7]))
+    with pytest.raises(InvalidInput, match="cannot be read"):
         read_coco(tmp_path / "nothing.json")
+    for info in (None, [], {"scale": None}):  # as others write it
+        assert len(read_coco(write(tmp_path / "x.json", info=info)).records) == 2
 
 
 def test_masks_of_large_labels(tmp_path: Path) -> None:
