@@ -36,12 +36,6 @@ class Shape:
         return int(np.count_nonzero(self.inside))
 
     @property
-    def centre(self) -> tuple[float, float]:
-        """Row and column of its centroid."""
-        rows, columns = np.nonzero(self.inside)
-        return float(rows.mean()) + self.box[0].start, float(columns.mean()) + self.box[1].start
-
-    @property
     def corner_and_size(self) -> tuple[int, int, int, int]:
         """Left, top, width and height, in pixels."""
         rows, columns = self.box
@@ -51,12 +45,6 @@ class Shape:
             columns.stop - columns.start,
             rows.stop - rows.start,
         )
-
-    def mask(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return the whole plane, true inside."""
-        mask = np.zeros(shape, bool)
-        mask[self.box] = self.inside
-        return mask
 
 
 def shapes_in(plane: NDArray[np.integer[Any]]) -> Iterator[Shape]:

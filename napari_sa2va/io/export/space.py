@@ -79,11 +79,6 @@ class Space:
         return float(np.sqrt(max(np.linalg.det(sides.T @ sides), 0.0)))
 
 
-def plain_space(ndim: int) -> Space:
-    """Return that of an array of which nothing is known."""
-    return space_of((), {}, ndim)
-
-
 def space_of(names: Sequence[str], shown: Mapping[str, Any], ndim: int) -> Space:
     """Take the space from arguments of a napari layer.
 
