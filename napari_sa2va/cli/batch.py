@@ -2,7 +2,8 @@
 
 All questions about an image are asked at once, so that it is looked at once. Label image and table
 are written after each image, the labels first: what a killed run had painted for cells that the
-table still has as waiting is taken out again.
+table still has as waiting is taken out again. So a cell names its label file before it is asked: a
+file that no cell names is not of the batch, and is not written over.
 """
 
 from __future__ import annotations
@@ -121,7 +122,8 @@ def run_batch(job: BatchJob, display: Display, cancelled: threading.Event) -> Ba
         display.warn(f"{job.table.name}: only 'image' and 'phrase' are read, and not {names}.")
     check_folder(job.output)
     with only_one(job.output / _LOCK):
-        before = {} if job.restart else read_cells(job.output / CELLS)
+        earlier = read_cells(job.output / CELLS)
+        before = {} if job.restart else earlier
         cells = [_kept(cell, before) for cell in table.cells]
         keys = {(cell.image, cell.phrase) for cell in cells}
         others = tuple(cell for key, cell in before.items() if key not in keys and cell.is_done)
@@ -129,9 +131,13 @@ def run_batch(job: BatchJob, display: Display, cancelled: threading.Event) -> Ba
         by_image: dict[str, list[int]] = {}
         for number, cell in enumerate(cells):
             by_image.setdefault(cell.image, []).append(number)
-        known = {cell.image: cell.file for cell in before.values() if cell.file}
+        known = {cell.image: cell.file for cell in earlier.values() if cell.file}
         files = file_names(list(by_image), known)
-        check_free(job.output, files.values())
+        for number, cell in enumerate(cells):
+            if not cell.is_done:
+                cells[number] = replace(cell, file=files[cell.image])
+        unclaimed = {cell.file for cell in cells if not cell.is_done} - set(known.values())
+        check_free(job.output, sorted(unclaimed if earlier else {MATRIX, *unclaimed}))
         check_same(job.output, _asked_how(job), restart=job.restart)
         _write(job, batch)
         unwritten = False
@@ -153,7 +159,7 @@ def run_batch(job: BatchJob, display: Display, cancelled: threading.Event) -> Ba
             batch.codes.append(code)
             if cancelled.is_set() or code in _HOPELESS:
                 break
-        if unwritten:
+        if _let_go(job.output, cells) or unwritten:
             _write(job, batch)
     return batch
 
@@ -161,6 +167,21 @@ def run_batch(job: BatchJob, display: Display, cancelled: threading.Event) -> Ba
 def _kept(cell: Cell, before: dict[tuple[str, str], Cell]) -> Cell:
     earlier = before.get((cell.image, cell.phrase))
     return earlier if earlier is not None and earlier.is_done else cell
+
+
+def _let_go(folder: Path, cells: list[Cell]) -> bool:
+    """Name no label files that were not written: until the next run others may write them.
+
+    Returns whether there were any.
+    """
+    free = [
+        number
+        for number, cell in enumerate(cells)
+        if not cell.is_done and not (folder / cell.file).exists()
+    ]
+    for number in free:
+        cells[number] = replace(cells[number], file="")
+    return bool(free)
 
 
 def _code(cell: Cell) -> ExitCode:

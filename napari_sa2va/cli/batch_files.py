@@ -59,19 +59,24 @@ def _stem(image: str) -> str:
 
 
 def check_free(folder: Path, names: Iterable[str]) -> None:
-    """Refuse to write label images over those of somebody else: folders may hold the images.
+    """Refuse to write over what is somebody else's: folders may hold the images.
+
+    Parameters
+    ----------
+    folder : Path
+    names : iterable of str
+        Of the files to write that no earlier run has claimed.
 
     Raises
     ------
     InvalidInput
-        If there is one, and no batch.
+        If one of them is there.
     """
-    if (folder / _JOB).exists():
-        return
     for path in (folder / name for name in names):
         if path.exists():
             raise InvalidInput(
-                f"{path} is there, and is not of a batch. Choose another --output, or move it away."
+                f"{path} is there, and is not of this batch. Choose another --output, or move it "
+                "away."
             )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_sa2va.cli import batch as batch_module
 from napari_sa2va.cli.batch_files import file_names
 from napari_sa2va.engine import QuestionDone, Runner
 from napari_sa2va.io.batch_table import read_cells, read_wanted, write_cells, write_matrix
@@ -189,6 +190,46 @@ def test_a_table_that_changes_loses_no_answer(call: Any, table: Path, tmp_path: 
     (out / "cells_labels.tif").unlink()
     table.write_text("image,phrase\ncells.png,the cell\n")
     assert "not there any more. Put it back" in call("batch", table, "-o", out, *CPU).err
+
+
+def test_files_that_no_run_has_claimed_are_not_written_over(
+    call: Any, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    table.write_text("image,phrase\nbroken.png,the cell\n")
+    assert call("batch", table, "-o", out, *CPU).code == 3
+    (cell,) = cells_in(out)
+    assert (cell["status"], cell["file"]) == ("failed", "")
+    table.write_text("image,phrase\nbroken.png,the cell\nb.png,the cell\n")
+    for name in ("b_labels.tif", "broken_labels.tif"):  # new in the table, and failed before
+        (out / name).write_bytes(b"mine")
+        for restart in ((), ("--restart",)):
+            done = call("batch", table, "-o", out, *CPU, *restart)
+            assert done.code == 3
+            assert f"{name} is there, and is not of this batch" in done.err
+        assert (out / name).read_bytes() == b"mine"
+        (out / name).unlink()
+    (tmp_path / "matrix.csv").write_text("image,the cell\nbroken.png,\n")
+    done = call("batch", tmp_path / "matrix.csv", "-o", tmp_path, *CPU)
+    assert (done.code, "matrix.csv is there" in done.err) == (3, True)
+    assert (tmp_path / "matrix.csv").read_text() == "image,the cell\nbroken.png,\n"
+
+
+def test_what_a_killed_run_left_is_of_the_batch(
+    call: Any, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    table.write_text("image,phrase\nbroken.png,the cell\n")
+
+    def killed(*_: object) -> None:
+        (out / "broken_labels.tif").write_bytes(b"painted")
+        raise KeyboardInterrupt  # passes all, as a kill does
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batch_module, "open_plane", killed)
+        assert call("batch", table, "-o", out, *CPU).code == 130
+    assert call("batch", table, "-o", out, *CPU).code == 3
+    assert cells_in(out)[0]["status"] == "failed"  # asked again, and not refused
 
 
 def test_somebody_else_s_table_is_not_overwritten(call: Any, table: Path, tmp_path: Path) -> None:
