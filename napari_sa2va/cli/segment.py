@@ -6,6 +6,7 @@ import logging
 import math
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
+from os.path import realpath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from napari_sa2va.cli.exit_codes import ExitCode, code_of, overall, unexpected
@@ -70,9 +71,11 @@ def segment_images(
     Raises
     ------
     InvalidInput
-        If two images would be written to the same files, or nothing can be written.
+        If two images would be written to the same files, or one over another, or nothing can be
+        written.
     """
     _check_names(images)
+    _check_targets(images, job)
     check_folder(job.output)
     outcomes: list[Outcome] = []
     for path in images:
@@ -107,6 +110,27 @@ def _check_names(images: Sequence[Path]) -> None:
                 f"{' and '.join(map(str, paths))} would be written to the same files. Segment "
                 "them one by one, each with an --output of its own."
             )
+
+
+def _check_targets(images: Sequence[Path], job: Job) -> None:
+    """Refuse results in place of images: `*.tif` takes in labels that somebody made by hand."""
+    targets = {
+        _place(job.output / FILE_NAMES[kind].format(stem=path.stem)): path
+        for path in images
+        for kind in job.formats
+    }
+    for path in images:
+        source = targets.get(_place(path))
+        if source is not None:
+            raise InvalidInput(
+                f"{path} is among the images, and results of {source} would be written over it. "
+                "Leave it out, or choose another folder with --output."
+            )
+
+
+def _place(path: Path) -> str:
+    """Return what two spellings of a path have in common, also where case makes no difference."""
+    return realpath(path).casefold()
 
 
 def _segment(path: Path, job: Job, display: Display, cancelled: threading.Event) -> Outcome:

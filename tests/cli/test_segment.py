@@ -180,6 +180,18 @@ def test_two_images_of_one_name_are_refused(segment: Any, image_file: Path, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_results_do_not_replace_images(call: Any, image_file: Path, tmp_path: Path) -> None:
+    by_hand = tmp_path / "cells_overlay.png"
+    shutil.copyfile(image_file, by_hand)
+    before = by_hand.read_bytes()
+    arguments = ("segment", image_file, by_hand, "--text", "x", "--model", tmp_path)
+    done = call(*arguments, "-o", image_file.parent / "sub" / "..")
+    assert (done.code, "would be written over it" in done.err) == (3, True)
+    assert by_hand.read_bytes() == before
+    for other in (("-o", tmp_path / "out"), ("-o", tmp_path, "--format", "tiff")):
+        assert call(*arguments, *other).code == 4  # goes on to the folder that is no model
+
+
 def test_planes_and_channels_are_chosen(segment: Any, pixels: np.ndarray, tmp_path: Path) -> None:
     stack = np.zeros((3, 2, 128, 128), np.uint8)
     stack[2, 1] = pixels[..., 0]
