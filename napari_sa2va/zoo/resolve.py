@@ -30,8 +30,9 @@ def resolve(
 ) -> Path:
     """Return the folder of a checkpoint, fetching it from the Hub when it is not here yet.
 
-    An existing folder wins over a Hub id of the same spelling. Neither is asked for code: only
-    configuration, safetensors and tokenizer files are fetched.
+    An existing folder wins over a Hub id of the same spelling; over a known name, only if it is a
+    checkpoint: results may lie in a folder that is called as their model. Neither is asked for
+    code: only configuration, safetensors and tokenizer files are fetched.
 
     Parameters
     ----------
@@ -62,12 +63,14 @@ def resolve(
     if name.casefold() == DEMO:
         return demo_folder()
     folder = folder_named(name)
-    if folder is not None:
-        return checked_folder(folder)
+    if folder is not None and isfile(folder / "config.json"):
+        return folder
     known = find(name)
     if known is not None:
         check_supported(known)
     added = None if known is not None else library.load().find(name)
+    if folder is not None and known is None and added is None:
+        return checked_folder(folder)  # which says what it lacks
     if added is not None and added.folder:
         return _added_folder(added)
     hub_id = known.hub_id if known is not None else added.where if added is not None else name

@@ -7,11 +7,12 @@ import pytest
 
 import napari_sa2va.zoo.hub as hub_module
 from napari_sa2va.errors import CheckpointError
-from napari_sa2va.zoo import catalogue
+from napari_sa2va.zoo import catalogue, library
 from napari_sa2va.zoo import resolve as resolve_name
 from napari_sa2va.zoo.cache import existing
 from napari_sa2va.zoo.catalogue import CATALOGUE
 from napari_sa2va.zoo.resolve import is_here, resolve
+from tests.zoo.conftest import write_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,24 @@ def test_a_folder_wins_over_a_hub_id(
     monkeypatch.chdir(tiny_checkpoint.parent.parent)
     name = f"{tiny_checkpoint.parent.name}/tiny"
     assert resolve(name, download=False).resolve() == tiny_checkpoint
+
+
+def test_a_folder_called_as_a_model_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_SA2VA_DATA_FOLDER", str(tmp_path / "data"))
+    monkeypatch.setattr(hub_module, "fetch", lambda hub_id, *_, **__: fetched[hub_id])
+    fetched = {
+        "ByteDance/Sa2VA-4B": write_checkpoint(tmp_path / "snapshot"),
+        "lab/cells": write_checkpoint(tmp_path / "other"),
+    }
+    library.remember("ours", "lab/cells", folder=False)
+    monkeypatch.chdir(tmp_path)
+    for name, folder in (("Sa2VA-4B", "snapshot"), ("ours", "other")):
+        (tmp_path / name).mkdir()  # of results
+        assert resolve(name) == tmp_path / folder
+    write_checkpoint(tmp_path / "Sa2VA-4B")
+    assert resolve("Sa2VA-4B").resolve() == tmp_path / "Sa2VA-4B"
 
 
 @pytest.mark.parametrize(
