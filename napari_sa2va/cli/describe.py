@@ -99,7 +99,9 @@ def describe_labels(
     display: Display,
     cancelled: threading.Event,
 ) -> Descriptions:
-    """Describe the labels of one image, one by one; what was said is written after a cancel too.
+    """Describe the labels of one image, one by one.
+
+    What was said is written after a cancel and a failure, too: it may have taken hours.
 
     Raises
     ------
@@ -109,23 +111,25 @@ def describe_labels(
     found = Descriptions(len(questions))
     words: dict[str, None] = {}
     display.image(job.image.name)
-    for event in shared_runner().run(Request(job.model, frames, questions), cancelled):
-        display.event(event)
-        match event:
-            case ModelReady():
-                found.model = event
-            case QuestionDone():
-                words |= dict.fromkeys(event.unknown_words)
-                row = _row(job, questions[event.index], event, found.model)
-                found.rows.append(row)
-                looked = f"  ({row.looked})" if row.looked else ""
-                display.say(f"{row.label}  {row.description.strip()}{looked}")
-            case RunDone():
-                found.done = event
-    if found.rows:
-        found.file = job.output / FILE_NAME.format(stem=job.image.stem)
-        write_descriptions(found.file, found.rows)
-        display.say(f"wrote {found.file}")
+    try:
+        for event in shared_runner().run(Request(job.model, frames, questions), cancelled):
+            display.event(event)
+            match event:
+                case ModelReady():
+                    found.model = event
+                case QuestionDone():
+                    words |= dict.fromkeys(event.unknown_words)
+                    row = _row(job, questions[event.index], event, found.model)
+                    found.rows.append(row)
+                    looked = f"  ({row.looked})" if row.looked else ""
+                    display.say(f"{row.label}  {row.description.strip()}{looked}")
+                case RunDone():
+                    found.done = event
+    finally:
+        if found.rows:
+            found.file = job.output / FILE_NAME.format(stem=job.image.stem)
+            write_descriptions(found.file, found.rows)
+            display.say(f"wrote {found.file}")
     warn_of_words(words, display)
     if cut := [str(row.label) for row in found.rows if row.cut_off]:
         display.warn(f"Cut off at the greatest length: the answers to {', '.join(cut)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from napari_sa2va.annotation.packed import PackedMask
     from napari_sa2va.cli.images import ImageOptions
+    from napari_sa2va.frames import ImageFile
 
 
 def read_regions(
@@ -31,7 +33,7 @@ def read_regions(
     ----------
     path : Path
         A label image: integers, 0 is background. A single plane lies on whatever plane of the image
-        is looked at; of a stack the same plane is taken as of the image.
+        is looked at; of a stack the same plane is taken as of the image, whatever its channel.
     shape : (int, int)
         Height and width of the image.
     options : ImageOptions
@@ -42,7 +44,7 @@ def read_regions(
     Raises
     ------
     InvalidInput
-        If it is no label image, does not fit the image, or lacks a wanted label.
+        If it is no label image, does not fit the image, or lacks the plane or a wanted label.
     """
     image = open_image(path)
     kind = np.dtype(image.array.dtype).kind
@@ -51,8 +53,7 @@ def read_regions(
             f"{path.name} is a colour picture. Give a label image, in which every pixel holds the "
             "number of its object."
         )
-    index = plane_index(image, options) if image.axes else ()
-    plane = np.asarray(image.array[index or image.default_index])
+    plane = np.asarray(image.array[_index(image, options)])
     if kind == "f":
         whole = np.isfinite(plane).all() and np.array_equal(plane, np.floor(plane))
         if not whole:
@@ -74,3 +75,27 @@ def read_regions(
     if not found:
         raise InvalidInput(f"{path.name} has no label in this plane: all of it is background.")
     return found
+
+
+def _index(image: ImageFile, options: ImageOptions) -> tuple[int, ...]:
+    """Return the plane of the labels that lies on the chosen plane of the image."""
+    if not image.axes:
+        return ()
+    # Labels of an image with channels are mostly the same for all of them.
+    of_labels = options if "c" in image.axes else replace(options, channel=None)
+    index = plane_index(image, of_labels)
+    if index is None:
+        return image.default_index
+    lengths = image.leading_shape
+    if len(index) != len(lengths):
+        raise InvalidInput(
+            f"{image.path.name} has planes along {', '.join(image.axes)}, and {len(index)} numbers "
+            "are given for them. Where one of those in --index is the image's channel, say it with "
+            "--channel; or give labels with the axes of the image, or a single plane."
+        )
+    for axis, at, length in zip(image.axes, index, lengths, strict=True):
+        if not 0 <= at < length:
+            raise InvalidInput(
+                f"{image.path.name} has no plane {at} along {axis}: choose 0 to {length - 1}."
+            )
+    return index
