@@ -132,4 +132,11 @@ def add(
 def _confirmed(name: str, json_output: bool) -> bool:
     if json_output or not sys.stdin.isatty():
         return False
-    return typer.confirm(f"Remove {name} from this machine?", abort=True)
+    try:
+        agreed = typer.confirm(f"Remove {name} from this machine?")
+    except typer.Abort:  # Ctrl+C in place of an answer
+        agreed = False
+    if not agreed:  # not typer's own exit code, 1: here that is "nothing was found"
+        typer.echo("Nothing was removed.", err=True)
+        raise typer.Exit(ExitCode.CANCELLED)
+    return True

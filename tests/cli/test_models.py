@@ -9,10 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from napari_sa2va.cli import models_command
+from napari_sa2va.cli.app import app
 from napari_sa2va.cli.models import DownloadDisplay
 from napari_sa2va.zoo.meter import DownloadState, FileState
 from tests.zoo.conftest import write_checkpoint, write_shards
@@ -155,6 +159,16 @@ def test_what_goes_wrong(
     assert done.code == code
     assert words in done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])  # the second: the end of the input, as Ctrl+C
+def test_who_says_no_has_cancelled(
+    private: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(models_command, "sys", terminal)
+    done = CliRunner().invoke(app, ["models", "remove", "Sa2VA-1B"], input=answer)
+    assert (done.exit_code, "Nothing was removed" in done.stderr) == (130, True)
 
 
 def test_a_failure_is_one_json_document(call: Any, private: Path) -> None:
