@@ -11,7 +11,7 @@ import pytest
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 
-from napari_sa2va.engine import MaskFound, QuestionDone
+from napari_sa2va.engine import MaskFound, ModelReady, QuestionDone
 from napari_sa2va.errors import CheckpointError, NotEnoughMemory
 
 # napari asks scikit-image not to warn of this, in a way that another thread can undo meanwhile.
@@ -238,6 +238,18 @@ def test_another_model_chosen_in_mid_run(dock: Any, run: Any, runner: Any, qtbot
     dock.model.name = "ByteDance/Sa2VA-InternVL3-2B"
     qtbot.waitUntil(lambda: not dock.controller.busy)
     assert "The model was changed" in dock.messages.text
+
+
+def test_a_model_that_goes_on_with_a_tracking_is_not_taken_for_the_chosen_one(
+    dock: Any, runner: Any
+) -> None:
+    demo, runner.bytes_held = dock.model.choice, 1
+    dock.model.name = "ByteDance/Sa2VA-InternVL3-2B"
+    ready = ModelReady("napari-sa2va demo checkpoint", "cpu", "float32", 1)
+    dock.controller.model_ready.emit(ready, demo)
+    assert "ready" not in dock.model.state.text()
+    dock.controller.model_ready.emit(ready, dock.model.choice)
+    assert "ready on cpu" in dock.model.state.text()
 
 
 def test_viewer_closed_in_mid_run(
