@@ -2,8 +2,8 @@
 
 zarr's LocalStore (3.1) writes a chunk to a file beside and then renames it: a process that is
 killed leaves each chunk as it was or as it should be. It does not call fsync, so a power failure
-may leave an empty file under the right name: `ZarrLabels.sync` calls it, before anything says that
-the chunks are there.
+may leave an empty file under the right name: `sync_chunks` calls it, before anything says that the
+chunks are there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -80,14 +80,7 @@ class ZarrLabels:
     def sync(self) -> None:
         """Have the system put all that was written on the disk."""
         self._flush()
-        for chunk in self._unsynced:
-            # As zarr's format 3 names chunks by default; chunks of zeros have no file.
-            _fsync(self.path.joinpath("c", *map(str, chunk)))
-        if sys.platform != "win32":  # where folders cannot be opened
-            for folder in {
-                self.path.joinpath("c", *map(str, chunk[:-1])) for chunk in self._unsynced
-            }:
-                _fsync(folder)
+        sync_chunks(self.path, self._unsynced)
         self._unsynced.clear()
 
     def _chunks(self, where: tuple[slice, ...]) -> Iterator[Chunk]:
@@ -102,17 +95,13 @@ class ZarrLabels:
         if held is None:
             if self._bytes > _MOST_HELD:
                 self._flush()
-            held = self._held[chunk] = np.array(read(self.array, self._place(chunk)))
+            held = self._held[chunk] = np.array(read(self.array, _place(self.array, chunk)))
             self._bytes += held.nbytes
         return held
 
-    def _place(self, chunk: Chunk) -> tuple[slice, ...]:
-        sizes = zip(chunk, self.array.chunks, self.array.shape, strict=True)
-        return tuple(slice(at * size, min((at + 1) * size, end)) for at, size, end in sizes)
-
     def _flush(self) -> None:
         for chunk, values in self._held.items():
-            self.array[self._place(chunk)] = values
+            self.array[_place(self.array, chunk)] = values
         self._unsynced.update(self._held)
         self._held.clear()
         self._bytes = 0
@@ -171,9 +160,55 @@ def read(array: Any, where: Any) -> NDArray[Any]:
         raise ArrayDamaged(f"{array.store} cannot be read ({error!r})") from error
 
 
+def read_through(array: Any) -> None:
+    """Read all of what `open_array` opened, a chunk at a time, to see that it can be read.
+
+    Raises
+    ------
+    ArrayDamaged
+        A chunk cannot be read.
+    """
+    counts = (-(-n // size) for n, size in zip(array.shape, array.chunks, strict=True))
+    for chunk in itertools.product(*map(range, counts)):
+        read(array, _place(array, chunk))
+
+
+def sync_chunks(path: Path, chunks: Iterable[Chunk]) -> None:
+    """Have the system put chunks of an array on the disk, and the folders that lead to them.
+
+    Parameters
+    ----------
+    path : Path
+        An array of zarr's format 3, which names its chunks as is the default.
+    chunks : iterable of tuple of int
+        Those of zeros have no file, which is no error.
+
+    Raises
+    ------
+    OSError
+        The disk refuses.
+    """
+    folders = {path}
+    for chunk in chunks:
+        names = ("c", *map(str, chunk))
+        _fsync(path.joinpath(*names))
+        folders.update(path.joinpath(*names[:end]) for end in range(1, len(names)))
+    _fsync(path / "zarr.json")
+    if sys.platform != "win32":  # where folders cannot be opened
+        for folder in folders:
+            _fsync(folder)
+
+
+def _place(array: Any, chunk: Chunk) -> tuple[slice, ...]:
+    sizes = zip(chunk, array.chunks, array.shape, strict=True)
+    return tuple(slice(at * size, min((at + 1) * size, end)) for at, size, end in sizes)
+
+
 def _fsync(path: Path) -> None:
+    # Windows puts only on the disk what may be written to; POSIX opens folders for reading alone.
+    how = os.O_RDONLY if path.is_dir() else os.O_RDWR
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, how)
     except FileNotFoundError:
         return
     try:

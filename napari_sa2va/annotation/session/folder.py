@@ -20,7 +20,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.annotation.records import now
-from napari_sa2va.annotation.session.arrays import ZarrLabels, create_array
 from napari_sa2va.annotation.session.errors import CannotRecord, SessionDamaged
 from napari_sa2va.annotation.session.files import (
     FIRST_ARRAY,
@@ -29,15 +28,17 @@ from napari_sa2va.annotation.session.files import (
     LOG,
     SESSION,
     SUFFIX,
+    TABLE,
     Head,
     read_head,
     write_head,
     write_table,
 )
+from napari_sa2va.annotation.session.following import follow_log
 from napari_sa2va.annotation.session.history import append_to_history
 from napari_sa2va.annotation.session.lock import SessionLock, ended_badly
 from napari_sa2va.annotation.session.log import LogEntry, LogWriter, read_lines
-from napari_sa2va.annotation.session.state import BEGUN, Rows, replaced_by
+from napari_sa2va.annotation.session.state import BEGUN, Rows
 from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from napari_sa2va.annotation.conversation import Turn
     from napari_sa2va.annotation.records import ObjectRecord
-    from napari_sa2va.annotation.session.about import About, LabelsInfo
+    from napari_sa2va.annotation.session.about import About
 
 LONG_LOG: Final = 1 << 24
 """Bytes of log from which on what is folded moves to the history."""
@@ -89,6 +90,8 @@ class Session:
         self._writing = threading.Lock()
         self._folding = threading.Lock()
         self._closed = False
+        # A process that was killed may not have come to the table.
+        self._table_due = badly
 
     @property
     def about(self) -> About:
@@ -171,15 +174,17 @@ class Session:
         Raises
         ------
         CannotRecord
-            The disk refuses; the log is untouched.
+            The disk refuses; the log is untouched. Where it refuses the table alone, all else is
+            written.
         """
         with self._folding:
             if self._closed:
                 return
             try:
                 self._fold(about)
-            except (OSError, InvalidInput) as error:
+            except OSError as error:
                 raise cannot_record(self.path, error) from error
+            self._write_table()
 
     def close(self, about: About | None = None) -> None:
         """Fold for the last time, and let others write.
@@ -226,41 +231,36 @@ class Session:
             end = self._writer.size
         head = self._head
         rows = Rows(head.rows.n, dict(head.rows.records), list(head.rows.turns))
-        name, shape = head.array, (about or head.about).labels
+        name = head.array
         changed = about is not None and about != head.about
         if end > self._folded:
-            name = self._fold_pixels(rows, end, shape)
+            name = follow_log(self.path, head, rows, self._folded, end)
             changed = True
         if changed:
-            write_table(self.path, [rows.records[label] for label in sorted(rows.records)])
-            self._head = Head(about or head.about, head.created, name, rows)
-            write_head(self.path, self._head)
+            new = Head(about or head.about, head.created, name, rows)
+            write_head(self.path, new)
+            self._head = new  # not before: what the disk refused is written the next time
+            self._table_due = True
         self._folded = end
         if name != head.array:
             shutil.rmtree(self.path / head.array, ignore_errors=True)
         if end > LONG_LOG:
             self._move_to_history(end)
 
-    def _fold_pixels(self, rows: Rows, end: int, labels: LabelsInfo) -> str:
-        """Write what the log says since the last time; return the name of the array."""
-        name = self._head.array
-        if not self._head.rows.n:
-            array = _new_array(self.path / name, self._head.about.labels)
-        else:
-            array = ZarrLabels(self.path / name)
-        for line in read_lines(self.path / LOG, self._folded, end):
-            entry = line.entry
-            if entry is None:
-                raise OSError(f"{LOG} is not as it was written")
-            replaced = replaced_by(entry)
-            if replaced is not None:
-                name = f"labels-{entry.n}.zarr"
-                array = _new_array(self.path / name, replaced)
-            for patch in entry.patches():
-                array.write(patch)
-            rows.follow(entry)
-        array.sync()
-        return name
+    def _write_table(self) -> None:
+        """Write the table, last: Windows refuses it while a spreadsheet has it open."""
+        if not self._table_due:
+            return
+        records = self._head.rows.records
+        try:
+            write_table(self.path, [records[label] for label in sorted(records)])
+        except InvalidInput as error:
+            reason = getattr(error.__cause__, "strerror", None) or error
+            raise CannotRecord(
+                f"{self.path / TABLE} could not be written ({reason}). If another program has it "
+                "open, close it there: the table follows by itself then. All else is written."
+            ) from error
+        self._table_due = False
 
     def _move_to_history(self, end: int) -> None:
         """Move what is folded out of the log. Killed in between, it is in both."""
@@ -347,12 +347,6 @@ def cannot_record(path: Path, error: Exception) -> CannotRecord:
         f"The session could not be written to {path} ({reason}). You can go on working: nothing is "
         "lost while napari is open, and recording resumes by itself as soon as the disk allows it."
     )
-
-
-def _new_array(path: Path, labels: LabelsInfo) -> ZarrLabels:
-    shutil.rmtree(path, ignore_errors=True)  # of a folding that was killed
-    create_array(path, labels)
-    return ZarrLabels(path)
 
 
 def _renamed(temporary: Path, folder: Path, name: str) -> Path:

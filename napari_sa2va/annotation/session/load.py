@@ -17,6 +17,7 @@ from napari_sa2va.annotation.session.arrays import (
     create_array,
     open_array,
     read,
+    read_through,
 )
 from napari_sa2va.annotation.session.errors import SessionDamaged
 from napari_sa2va.annotation.session.files import (
@@ -128,6 +129,10 @@ class SessionState:
         """
         entries, first = self._since_replaced()
         if first is None and self.array:
+            try:  # before there is half a copy, of files that nobody has looked into
+                read_through(open_array(self.path / self.array))
+            except ArrayDamaged as error:
+                raise self._array_damaged(error) from error
             shutil.copytree(self.path / self.array, path)
         else:
             create_array(path, self.about.labels)
@@ -184,10 +189,17 @@ def load(path: Path) -> SessionState:
     return state
 
 
-def read_entries(path: Path) -> Iterator[LogEntry]:
+def read_entries(path: Path, end: int | None = None) -> Iterator[LogEntry]:
     """Go through all actions since the session began, the history included.
 
     Damaged lines are left out.
+
+    Parameters
+    ----------
+    path : Path
+        The session's folder.
+    end : int, optional
+        Bytes of the log to go through; to its end if left out.
 
     Raises
     ------
@@ -195,8 +207,8 @@ def read_entries(path: Path) -> Iterator[LogEntry]:
         If the files cannot be read.
     """
     last = 0
-    for name in (HISTORY, LOG):
-        for line in read_lines(path / name):
+    for name, stop in ((HISTORY, None), (LOG, end)):
+        for line in read_lines(path / name, 0, stop):
             # A move to the history that was killed left lines in both.
             if line.entry is not None and line.entry.n > last:
                 last = line.entry.n
