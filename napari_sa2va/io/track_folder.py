@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_sa2va.annotation.session.arrays import read, sync_chunks
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing
 from napari_sa2va.io.track_arrays import create_labels, label_dtype, open_labels
@@ -53,6 +54,7 @@ class TrackFolder:
         self.path = path
         self._labels: Any = None
         self._lines: TextIO | None = None
+        self._unsynced: set[int] = set()
 
     # --- which run it is
 
@@ -154,6 +156,7 @@ class TrackFolder:
             Name of the stack's axis.
         """
         self.close()
+        self._unsynced.clear()
         with self._told():
             _delete(self.state_path)
             _delete(self.path / _LABELS)
@@ -205,6 +208,7 @@ class TrackFolder:
         assert self._lines is not None
         with self._told():
             self._labels[record.frame] = plane
+            self._unsynced.add(record.frame)
             self._lines.write(to_line(record))
 
     def save(self, write_state: Callable[[Path], object]) -> None:
@@ -217,6 +221,9 @@ class TrackFolder:
         """
         assert self._lines is not None
         with self._told():
+            # A chunk a plane. zarr leaves it to the system when they are on the disk.
+            sync_chunks(self.path / _LABELS, ((frame, 0, 0) for frame in self._unsynced))
+            self._unsynced.clear()
             self._lines.flush()
             os.fsync(self._lines.fileno())
             try:
@@ -254,7 +261,7 @@ class TrackFolder:
         for index in range(labels.shape[0]):
             if index in kept:
                 with self._told("read"):
-                    plane: NDArray[Any] = np.asarray(labels[index])
+                    plane = read(labels, index)
                 yield plane
             else:
                 yield nothing

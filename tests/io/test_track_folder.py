@@ -105,6 +105,29 @@ def test_damaged_labels_are_told(folder: TrackFolder) -> None:
         TrackFolder(folder.path).go_on(range(2, 5))
 
 
+def test_planes_are_on_the_disk_before_the_state_counts_them(
+    folder: TrackFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(
+        "napari_sa2va.annotation.session.arrays._fsync",
+        lambda path: done.append(path.relative_to(folder.path).as_posix()),
+    )
+    folder.go_on(range(2, 5))
+    folder.add(plane(5), record(5))
+    folder.add(plane(1), record(1))
+    folder.save(lambda _: done.append("state"))
+    folder.close()
+    assert {"labels.zarr/c/1/0/0", "labels.zarr/c/5/0/0", "labels.zarr/c"} <= set(done)
+    assert done[-1] == "state"
+
+
+def test_a_plane_that_cannot_be_read_is_told(folder: TrackFolder) -> None:
+    (folder.path / "labels.zarr" / "c" / "3" / "0" / "0").write_bytes(b"")
+    with pytest.raises(FolderRefused, match=r"could not be read.*--restart"):
+        list(folder.planes(folder.records()))
+
+
 def test_a_disk_that_is_full_keeps_what_was_saved(
     folder: TrackFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
