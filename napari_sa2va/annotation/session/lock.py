@@ -45,7 +45,7 @@ class SessionLock:
         self.path = path
         self._file: BinaryIO = path.open("a+b")
         try:
-            if not _lock(self._file):
+            if not lock_file(self._file):
                 raise SessionInUse(
                     f"{path.parent.name} is open in {_holder(path)}: it is shown here as it was "
                     "saved last, and not written to."
@@ -77,7 +77,7 @@ def ended_badly(path: Path) -> bool:
     """Whether a lock file is one that a crash left: it says who, and nobody holds it."""
     try:
         with path.open("r+b") as file:
-            return bool(file.read(1)) and _lock(file)
+            return bool(file.read(1)) and lock_file(file)
     except OSError:
         return False
 
@@ -86,7 +86,7 @@ def is_held(path: Path) -> bool:
     """Whether somebody, this process included, holds a lock file."""
     try:
         with path.open("r+b") as file:
-            return not _lock(file)
+            return not lock_file(file)
     except OSError:
         return False
 
@@ -101,8 +101,11 @@ def _holder(path: Path) -> str:
         return "another napari"
 
 
-def _lock(file: BinaryIO) -> bool:
-    """Lock a file; False where somebody else has it."""
+def lock_file(file: BinaryIO) -> bool:
+    """Lock a file until it is closed; False where somebody else has it.
+
+    On a drive without locks nothing is held, and this is True.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
