@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.frames.files import is_rgb
 from napari_sa2va.frames.steps import step_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import zarr
+    from numpy.typing import NDArray
 
     from napari_sa2va.frames.source import ArrayLike
 
@@ -78,6 +82,47 @@ def open_zarr(path: Path) -> ZarrImage:
     return ZarrImage(array, axes, rgb, steps)
 
 
+def placement(
+    image: Mapping[str, Any], ndim: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return scale and translation of the full resolution of an OME-Zarr image.
+
+    https://ngff.openmicroscopy.org/0.4/#multiscale-md: the level's own, then those of the whole
+    image, where the specification's own example has the step of time.
+
+    Parameters
+    ----------
+    image : mapping
+        One of ``multiscales``.
+    ndim : int
+        Number of its axes.
+
+    Returns
+    -------
+    (array, array) or None
+        A number each per axis; None where nothing is said.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If they are written in another way.
+    """
+    changes = [
+        *(image["datasets"][0].get("coordinateTransformations") or ()),
+        *(image.get("coordinateTransformations") or ()),
+    ]
+    if not changes:
+        return None
+    scale, moved = np.ones(ndim), np.zeros(ndim)
+    for change in changes:
+        if change.get("type") == "scale":
+            factors = np.asarray(change["scale"], float).reshape(ndim)
+            scale, moved = scale * factors, moved * factors
+        elif change.get("type") == "translation":
+            moved = moved + np.asarray(change["translation"], float).reshape(ndim)
+    return scale, moved
+
+
 def _find(opened: Any, path: Path) -> tuple[zarr.Array[Any], list[str], dict[str, float]]:
     """Find the array, a name per axis (empty if unknown), and steps."""
     import zarr
@@ -91,9 +136,8 @@ def _find(opened: Any, path: Path) -> tuple[zarr.Array[Any], list[str], dict[str
         image = ome["multiscales"][0]
         axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image["axes"]]
         names = [str(axis["name"]).lower() for axis in axes]
-        full = image["datasets"][0]
-        array = opened[full["path"]]
-        return array, names, _steps(axes, names, full)
+        array = opened[image["datasets"][0]["path"]]
+        return array, names, _steps(axes, names, image)
     arrays = sorted(opened.array_keys())
     if len(arrays) == 1:
         return opened[arrays[0]], _dimension_names(opened[arrays[0]]), {}
@@ -110,13 +154,14 @@ def _dimension_names(array: zarr.Array[Any]) -> list[str]:
     return [str(name or "").lower() for name in given]
 
 
-def _steps(axes: list[dict[str, Any]], names: list[str], level: dict[str, Any]) -> dict[str, float]:
-    scales = [
-        change["scale"]
-        for change in level.get("coordinateTransformations", [])
-        if change.get("type") == "scale"
-    ]
+def _steps(axes: list[dict[str, Any]], names: list[str], image: dict[str, Any]) -> dict[str, float]:
+    try:
+        found = placement(image, len(axes))
+    except (KeyError, TypeError, ValueError):  # written by hand: the pixels can still be read
+        return {}
+    if found is None:
+        return {}
     steps: dict[str, float] = {}
-    for axis, name, scale in zip(axes, names, scales[0] if scales else [], strict=False):
+    for axis, name, scale in zip(axes, names, found[0], strict=True):
         steps |= step_of(name, float(scale), str(axis.get("unit", "")))
     return steps

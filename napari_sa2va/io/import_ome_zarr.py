@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sa2va.annotation.conversation import Turn
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.frames.zarr_files import placement
 from napari_sa2va.io.export.annotations import Annotations
 from napari_sa2va.io.export.ome_zarr_metadata import OURS
 from napari_sa2va.io.export.space import space_of
@@ -39,7 +40,9 @@ def read_ome_zarr_labels(path: Path, name: str | None = None) -> Annotations:
     import zarr
 
     try:
-        group = _find(zarr.open_group(str(path), mode="r"), path, name)
+        # Not by a copy of the metadata: who adds labels need not have written it anew.
+        root = zarr.open_group(str(path), mode="r", use_consolidated=False)
+        group = _find(root, path, name)
         return _annotations(group, path)
     except InvalidInput:
         raise
@@ -68,11 +71,9 @@ def _annotations(group: Any, path: Path) -> Annotations:
         raise InvalidInput(f"{path} holds {array.dtype}: labels are whole numbers.")
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image["axes"]]
     shown: dict[str, Any] = {"units": [axis.get("unit", "pixel") for axis in axes]}
-    for change in image["datasets"][0].get("coordinateTransformations", []):
-        if change["type"] == "scale":
-            shown["scale"] = change["scale"]
-        elif change["type"] == "translation":
-            shown["translate"] = change["translation"]
+    found = placement(image, array.ndim)
+    if found is not None:
+        shown["scale"], shown["translate"] = found
     ours = dict(group.attrs).get(OURS, {})
     return Annotations(
         name=str(image.get("name") or path.name.split(".")[0]),

@@ -2,16 +2,17 @@
 
 https://ngff.openmicroscopy.org/0.4/ and /0.5/: labels lie in the group ``labels`` of an image. A
 new folder gets the image, too, where it is known; an OME-Zarr image that is there gets the labels.
+What is there is looked at in `ome_zarr_there`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.io.atomic import is_empty, replacing_folder
+from napari_sa2va.io.atomic import replacing_folder
 from napari_sa2va.io.export.annotations import smallest_type
 from napari_sa2va.io.export.ome_zarr_metadata import (
     OURS,
@@ -19,6 +20,15 @@ from napari_sa2va.io.export.ome_zarr_metadata import (
     image_label,
     multiscales,
     omero,
+)
+from napari_sa2va.io.export.ome_zarr_there import (
+    LABEL,
+    check_ours,
+    check_size,
+    consolidate,
+    image_there,
+    is_consolidated,
+    mark_of,
 )
 from napari_sa2va.io.export.space import letters
 
@@ -29,10 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sa2va.io.export.annotations import Annotations, Place
-
-Version = Literal["0.4", "0.5"]
-LABEL: Final = "sa2va"
-"""Name of the group of our labels in an image."""
+    from napari_sa2va.io.export.ome_zarr_there import Version
 
 _ORDER: Final = "tczyx"
 _TILE: Final = 1024
@@ -58,21 +65,27 @@ def _write(annotations: Annotations, path: Path, version: Version) -> list[str]:
             "OME-Zarr knows time, depth and channels; these labels have the axes "
             f"{', '.join(annotations.space.axes)}. Choose COCO or a table."
         )
-    there = _version_there(path)
+    with_image = annotations.pictures is not None and not _has_no_room(annotations, named)
+    there = image_there(path, with_image=with_image)
     if there is not None and there != version:
         raise InvalidInput(
             f"{path} is an OME-Zarr image of version {there}: choose that version, or another name."
         )
     if there is not None:
-        _add_labels(annotations, path, version, named)
+        try:
+            _add_labels(annotations, path, version, named)
+        except OSError as error:
+            raise InvalidInput(
+                f"{path} could not be written: {error.strerror or error}. Choose another name, or "
+                "free some space."
+            ) from error
         return _notes(annotations, named, added=True)
-    mark = _mark(version)
-    _check_ours(path, version)
-    with replacing_folder(path, mark) as new:
+    check_ours(path, version)
+    with replacing_folder(path, mark_of(version)) as new:
         root = zarr.open_group(str(new), mode="w", zarr_format=2 if version == "0.4" else 3)
         levels = _write_labels(root.create_group(f"labels/{LABEL}"), annotations, named, version)
         _put(root["labels"], {"labels": [LABEL]}, version)
-        if annotations.pictures is None:
+        if not with_image:
             # A group without an image of its own is opened by nobody: it shows the labels' numbers.
             paths = [f"labels/{LABEL}/{level}" for level in range(levels)]
             _put(root, _image_metadata(annotations, named, version, paths), version)
@@ -133,6 +146,14 @@ def _survey(annotations: Annotations) -> tuple[int, list[int]]:
 # --- the image
 
 
+def _has_no_room(annotations: Annotations, named: tuple[str, ...]) -> bool:
+    """Whether the image needs the one axis of channels, and the labels have channels already."""
+    pictures = annotations.pictures
+    if pictures is None or "c" not in named:
+        return False
+    return any(pictures.rgb) or len(pictures.arrays) > 1
+
+
 def _write_image(
     root: Any, annotations: Annotations, named: tuple[str, ...], version: Version
 ) -> None:
@@ -146,13 +167,6 @@ def _write_image(
     channel_at = None
     axes = [named[axis] for axis in order]
     if count > 1:
-        if "c" in named:
-            # The labels have channels of their own: pictures of them cannot have more.
-            paths = [
-                f"labels/{LABEL}/{level}" for level in range(len(list(_level_shapes(tuple(shape)))))
-            ]
-            _put(root, _image_metadata(annotations, named, version, paths), version)
-            return
         channel_at = 1 if "t" in named else 0
         shape.insert(channel_at, count)
         axes.insert(channel_at, "c")
@@ -208,85 +222,30 @@ def _image_metadata(
 # --- into an image that is there
 
 
-def _version_there(path: Path) -> Version | None:
-    """Return the version of somebody's OME-Zarr image; None where there is none."""
-    attributes = _attributes(path)
-    if OURS in attributes:
-        return None
-    if "multiscales" in attributes.get("ome", {}):
-        return "0.5"
-    return "0.4" if "multiscales" in attributes else None
-
-
-def _attributes(path: Path) -> dict[str, Any]:
-    import zarr
-
-    if not any((path / mark).exists() for mark in ("zarr.json", ".zgroup")):
-        return {}
-    try:
-        return dict(zarr.open_group(str(path), mode="r").attrs)
-    except (OSError, ValueError, KeyError, TypeError):  # zarr's own words for a damaged group
-        return {}
-
-
-def _check_ours(path: Path, version: Version) -> None:
-    if not path.exists() or is_empty(path):
-        return
-    if OURS not in _attributes(path):
-        raise InvalidInput(
-            f"{path} is there, and is neither an OME-Zarr image nor an earlier export. Choose "
-            "another name."
-        )
-    if not (path / _mark(version)).exists():
-        other = "0.5" if version == "0.4" else "0.4"
-        raise InvalidInput(
-            f"{path} is an earlier export as OME-Zarr {other}, which other programs may read. "
-            f"Choose that version, or another name for {version}."
-        )
-
-
 def _add_labels(
     annotations: Annotations, path: Path, version: Version, named: tuple[str, ...]
 ) -> None:
     import zarr
 
-    root = zarr.open_group(str(path), mode="r+")
-    _check_size(annotations, root, path, named)
+    # Not by a copy of the metadata, which knows nothing of what was added after it.
+    root = zarr.open_group(str(path), mode="r+", use_consolidated=False)
+    check_size(annotations, root, path, named)
+    consolidated = is_consolidated(path)
     labels = root.require_group("labels")
     if LABEL in labels and OURS not in dict(labels[LABEL].attrs):
         raise InvalidInput(f"{path} has labels called {LABEL} that are not ours.")
-    with replacing_folder(path / "labels" / LABEL, _mark(version)) as new:
+    with replacing_folder(path / "labels" / LABEL, mark_of(version)) as new:
         group = zarr.open_group(str(new), mode="w", zarr_format=2 if version == "0.4" else 3)
         _write_labels(group, annotations, named, version)
     said: dict[str, Any] = dict(labels.attrs)
     names = list(said.get("ome", said).get("labels", []))
     if LABEL not in names:
         _put(labels, {"labels": [*names, LABEL]}, version)
-
-
-def _check_size(annotations: Annotations, root: Any, path: Path, named: tuple[str, ...]) -> None:
-    """Refuse labels that lie on another image; axes that only one of both has do not count."""
-    said = dict(root.attrs)
-    try:
-        image = said.get("ome", said)["multiscales"][0]
-        axes = [one if isinstance(one, str) else one["name"] for one in image["axes"]]
-        lengths = dict(zip(axes, root[image["datasets"][0]["path"]].shape, strict=True))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise InvalidInput(f"{path} cannot be read as an OME-Zarr image ({error!r}).") from error
-    for axis, length in zip(named, annotations.shape, strict=True):
-        if lengths.get(axis, length) != length:
-            raise InvalidInput(
-                f"{path} has {lengths[axis]:,} positions along {axis}, and the labels {length:,}: "
-                "they are of another image. Choose another name."
-            )
+    if consolidated:
+        consolidate(path)
 
 
 # --- shared
-
-
-def _mark(version: Version) -> str:
-    """Return the file that every group of a version has."""
-    return ".zgroup" if version == "0.4" else "zarr.json"
 
 
 def _places(named: tuple[str, ...]) -> list[int]:
@@ -362,5 +321,10 @@ def _notes(annotations: Annotations, named: tuple[str, ...], *, added: bool) -> 
     elif annotations.pictures is None:
         notes.append(
             "The image itself is not known here: the group shows the labels' numbers in its place."
+        )
+    elif _has_no_room(annotations, named):
+        notes.append(
+            "OME-Zarr has one axis for channels, and the labels take it: the image is left out, "
+            "and the group shows the labels' numbers in its place."
         )
     return notes

@@ -12,6 +12,7 @@ from napari_ome_zarr import napari_get_reader
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.frames import Channel
+from napari_sa2va.frames.zarr_files import open_zarr
 from napari_sa2va.io.export import export
 from napari_sa2va.io.export.from_layers import plain_annotations
 from napari_sa2va.io.export.pictures import Pictures
@@ -163,6 +164,80 @@ def test_an_earlier_export_is_replaced_and_other_folders_are_not(
     with pytest.raises(InvalidInput, match="neither an OME-Zarr image nor an earlier export"):
         export(stack, "ome-zarr", tmp_path / "mine")
     assert {path.name for path in tmp_path.iterdir()} == {"x.zarr", "mine"}
+
+
+def test_labels_alone_leave_image_and_labels_that_are_there(
+    stack: Annotations, tmp_path: Path
+) -> None:
+    path, alone = tmp_path / "x.zarr", replace(stack, pictures=None)
+    export(stack, "ome-zarr", path)
+    corrected = replace(alone, labels=np.where(stack.labels == 5, 1, stack.labels))
+    notes = export(corrected, "ome-zarr", path)
+    assert notes == ["The labels were added to the image that was there, as labels/sa2va."]
+    assert stack.pictures is not None
+    root = zarr.open_group(str(path), mode="r")
+    np.testing.assert_array_equal(root["0"][...], stack.pictures.arrays[0])
+    np.testing.assert_array_equal(read_ome_zarr_labels(path).whole(), corrected.labels)
+    (path / "labels/theirs").mkdir()
+    export(stack, "ome-zarr", path)  # with its image, which would replace all
+    assert (path / "labels/theirs").exists()
+    np.testing.assert_array_equal(read_ome_zarr_labels(path).whole(), stack.labels)
+    export(alone, "ome-zarr", tmp_path / "y.zarr")
+    export(stack, "ome-zarr", tmp_path / "y.zarr")  # had no image: it has one now
+    assert "0" in zarr.open_group(str(tmp_path / "y.zarr"), mode="r")
+    export(alone, "ome-zarr", tmp_path / "z.zarr")
+    (tmp_path / "z.zarr/labels/theirs").mkdir()
+    with pytest.raises(InvalidInput, match=r"labels of other programs in it: theirs\."):
+        export(stack, "ome-zarr", tmp_path / "z.zarr")
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+@pytest.mark.parametrize("name", VERSIONS)
+def test_an_image_with_consolidated_metadata(name: str, stack: Annotations, tmp_path: Path) -> None:
+    path, zarr_format = tmp_path / "x.zarr", 3 if name == "ome-zarr" else 2
+    root = zarr.open_group(str(path), mode="w", zarr_format=zarr_format)
+    root.create_array("0", shape=(3, 40, 50), dtype="u1", chunks=(1, 40, 50))
+    said = [{"version": "0.4", "axes": ["t", "y", "x"], "datasets": [{"path": "0"}]}]
+    root.attrs.update({"multiscales": said} if zarr_format == 2 else {"ome": {"multiscales": said}})
+    zarr.consolidate_metadata(str(path))
+    for labels in (np.zeros_like(stack.labels), stack.labels):
+        export(replace(stack, labels=labels), name, path)
+        np.testing.assert_array_equal(read_ome_zarr_labels(path).whole(), labels)
+        believed = zarr.open_consolidated(str(path))["labels/sa2va/0"]
+        np.testing.assert_array_equal(believed[...], labels)
+
+
+def test_an_image_that_finds_no_room_is_told_of(tmp_path: Path) -> None:
+    labels = np.ones((2, 4, 5), np.uint8)
+    gray = Channel((0.0, 1.0))
+    two = Pictures(("a", "b"), (labels, labels), (gray, gray), (False, False))
+    one = replace(plain_annotations("x", labels, ["c"]), pictures=two)
+    notes = export(one, "ome-zarr", tmp_path / "x.zarr")
+    assert any("the image is left out" in note for note in notes)
+
+
+def test_steps_of_the_whole_image_come_after_those_of_its_levels(tmp_path: Path) -> None:
+    group = zarr.open_group(str(tmp_path / "x.zarr"), mode="w", zarr_format=2)
+    group["0"] = np.ones((2, 3, 4), np.uint16)
+    units = {"t": "second", "y": "micrometer", "x": "micrometer"}
+    level = [
+        {"type": "scale", "scale": [1.0, 0.5, 0.25]},
+        {"type": "translation", "translation": [1.0, 2.0, 3.0]},
+    ]
+    whole = [
+        {"type": "scale", "scale": [30.0, 1.0, 2.0]},
+        {"type": "translation", "translation": [0.0, 0.0, 10.0]},
+    ]
+    image = {
+        "axes": [{"name": axis, "unit": unit} for axis, unit in units.items()],
+        "datasets": [{"path": "0", "coordinateTransformations": level}],
+        "coordinateTransformations": whole,
+    }
+    group.attrs.update({"multiscales": [image], "image-label": {}})
+    space = read_ome_zarr_labels(tmp_path / "x.zarr").space
+    assert space.scale == (30.0, 0.5, 0.5)
+    assert space.origin == (30.0, 2.0, 16.0)
+    assert open_zarr(tmp_path / "x.zarr").steps == {"t": 30.0, "y": 0.5, "x": 0.5}
 
 
 def test_labels_of_others(tmp_path: Path) -> None:
