@@ -7,7 +7,7 @@ of polygons ``[x1, y1, x2, y2, …]`` in pixels, and its phrase.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -94,6 +94,11 @@ def _filled(
 def read_folder(folder: Path) -> list[Example]:
     """Read a fine-tuning folder; nothing of it is used if anything is wrong with it.
 
+    Returns
+    -------
+    list of Example
+        One per image, also where several entries name it.
+
     Raises
     ------
     InvalidInput
@@ -123,7 +128,29 @@ def read_folder(folder: Path) -> list[Example]:
         more = len(problems) - _TOLD
         listed = "\n".join(problems[:_TOLD]) + (f"\n… and {more} more" if more > 0 else "")
         raise InvalidInput(f"{path} cannot be trained on.\n{listed}")
-    return found
+    return _merged(found)
+
+
+def _merged(examples: Iterable[Example]) -> list[Example]:
+    """Join entries of one image: some programs write an entry for each object.
+
+    Apart, those that share a phrase would teach contradictory masks, each a part of what it means.
+    """
+    entries: dict[Path, list[Example]] = {}
+    for example in examples:
+        entries.setdefault(example.image, []).append(example)
+    joined = []
+    for same in entries.values():
+        objects: list[tuple[NDArray[np.float64], ...]] = []
+        meant: dict[str, tuple[int, ...]] = {}
+        for entry in same:
+            for text, numbers in zip(entry.texts, entry.meant, strict=True):
+                moved = tuple(len(objects) + number for number in numbers)
+                meant[text] = meant.get(text, ()) + moved
+            objects += entry.objects
+        texts, together = tuple(meant), tuple(meant.values())
+        joined.append(replace(same[0], objects=tuple(objects), texts=texts, meant=together))
+    return joined
 
 
 def _example(folder: Path, entry: Any) -> Example:
@@ -132,10 +159,12 @@ def _example(folder: Path, entry: Any) -> Example:
     name, masks, texts = (entry[key] for key in _KEYS)
     image = folder / IMAGES / str(name)
     height, width = _size(image)
-    if not isinstance(masks, list) or not isinstance(texts, list) or not texts:
+    if not isinstance(masks, list) or not isinstance(texts, list):
         raise InvalidInput("mask and text must be lists, of one entry per object.")
     if len(masks) != len(texts):
         raise InvalidInput(f"it has {len(masks)} masks and {len(texts)} texts.")
+    if not texts:
+        raise InvalidInput("it names no object: take it out.")
     objects, meant = [], dict[str, list[int]]()
     for number, (mask, text) in enumerate(zip(masks, texts, strict=True)):
         phrase = plain(text) if isinstance(text, str) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -13,14 +14,14 @@ from napari_sa2va.training.folder import ANNOTATIONS, IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
 
 def write_folder(
-    folder: Path, pictures: Iterable[tuple[NDArray[np.uint8], Mapping[str, NDArray[np.bool_]]]]
+    folder: Path | str,
+    pictures: Iterable[tuple[NDArray[np.uint8], Mapping[str, NDArray[np.bool_]]]],
 ) -> None:
     """Write ``images/`` and ``annotations.json``, which `folder.read_folder` reads back.
 
@@ -28,16 +29,19 @@ def write_folder(
     ----------
     pictures : iterable
         Images of shape (height, width, 3), each with its phrases and the mask that each means,
-        of shape (height, width).
+        of shape (height, width). Those without phrases are left out: nothing is learnt of them.
 
     Raises
     ------
     InvalidInput
         If a mask is empty, or of another size than its image.
     """
+    folder = Path(folder)
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     entries = []
     for number, (pixels, phrases) in enumerate(pictures):
+        if not phrases:
+            continue
         name = f"{number:04}.png"
         for phrase, mask in phrases.items():
             if mask.shape != pixels.shape[:2] or not mask.any():

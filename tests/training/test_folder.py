@@ -77,6 +77,26 @@ def test_objects_of_one_phrase_are_meant_together_and_small_ones_stay(tmp_path: 
     assert example.masks([1]).sum() == 1
 
 
+def test_entries_of_one_image_are_taken_together(tmp_path: Path) -> None:
+    beside = [x + 9.0 if at % 2 == 0 else x for at, x in enumerate(_SQUARE)]
+    entries = [
+        {"image": "a.png", "mask": [[_SQUARE]], "text": ["cell"]},
+        {"image": "a.png", "mask": [[_SQUARE], [beside]], "text": ["the left one", "Cell."]},
+    ]
+    (_written(tmp_path) / "annotations.json").write_text(json.dumps(entries), encoding="utf-8")
+    (example,) = read_folder(tmp_path)
+    assert (example.texts, example.meant) == (("cell", "the left one"), ((0, 2), (1,)))
+    assert example.masks(example.meant[0]).any(axis=0).sum() == 72
+    assert example.masks(example.meant[1]).sum() == 36
+
+
+def test_pictures_of_nothing_are_not_written(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    write_folder(str(tmp_path), [(pixels, {}), (pixels, {"a": np.ones((8, 8), bool)})])
+    (example,) = read_folder(tmp_path)
+    assert [file.name for file in (tmp_path / "images").iterdir()] == [example.image.name]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -89,7 +109,8 @@ def test_objects_of_one_phrase_are_meant_together_and_small_ones_stay(tmp_path: 
         ({"mask": [[_SQUARE], [[1, 2, 3, 4]]]}, "three points"),
         ({"mask": [[_SQUARE], [[*_SQUARE[:-1], 30]]]}, "of another size"),
         ({"mask": [[_SQUARE], [["x"] * 6]]}, "no list of numbers"),
-        ({"text": []}, "must be lists"),
+        ({"mask": {}}, "must be lists"),
+        ({"text": [], "mask": []}, "names no object: take it out"),
     ],
 )
 def test_what_is_wrong_with_an_entry_is_said(
