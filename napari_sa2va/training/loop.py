@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch.utils.data import DataLoader
 
-from napari_sa2va.errors import CheckpointError
+from napari_sa2va.errors import CheckpointError, NotEnoughMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from napari_sa2va.training.schedule import Cosine
     from napari_sa2va.training.steps import StepResult
@@ -43,7 +43,7 @@ class Loop:
     optimizer : AdamW
         See `optimizer.make_optimizer`.
     minutes : float
-        Of the whole run on the wall clock, interruptions not counted.
+        Of the whole run on the wall clock, interruptions and saving not counted.
     folder : Path
         Gets ``state.pt`` (weights, optimiser, clock) and ``log.jsonl``.
     export : callable
@@ -66,7 +66,6 @@ class Loop:
     save_minutes: float = 4.0
     step: int = 0
     seconds: float = 0.0
-    skipped: int = 0
     _sums: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -88,18 +87,35 @@ class Loop:
         losses : callable
             Runs the step of a number forward; returns a prefix for its names in the log, and its
             losses, weighted.
+
+        Raises
+        ------
+        NotEnoughMemory
         """
-        saved = started = time.monotonic()
-        before = self.seconds
+        begun, full = self.step, False
+        saved = time.monotonic()
+        started = saved - self.seconds
         try:
             while self.spent < 1:
                 self._one(losses)
-                self.seconds = before + time.monotonic() - started
-                if time.monotonic() - saved > 60 * self.save_minutes:
+                now = time.monotonic()
+                self.seconds = now - started
+                if now - saved > 60 * self.save_minutes:
                     self.save()
                     saved = time.monotonic()
+                    started += saved - now  # saving is no training
+        except (torch.OutOfMemoryError, MemoryError):
+            # Raised below, when its traceback no longer holds what the failed step computed:
+            # merging LoRA for the checkpoint needs room.
+            full = True
+            self.optimizer.zero_grad(set_to_none=True)
         finally:
-            self.save()
+            # Where the first step failed, nothing is new. A run that was finished before writes
+            # its checkpoint again: the last time may have been cut off between state and it.
+            if self.step > begun or self.spent >= 1:
+                self.save()
+        if full:
+            raise _no_memory()
 
     def _one(self, losses: Callable[[int], tuple[str, StepResult]]) -> None:
         rate = self.schedule.rate_at(self.step, self.spent)
@@ -109,19 +125,28 @@ class Loop:
         with cast if self.autocast else contextlib.nullcontext():
             prefix, result = losses(self.step)
         total = torch.stack([loss.float() for loss in result.losses.values()]).sum()
-        self.step += 1
+        learnt = self._learn(total)
+        self.step += 1  # only now: a step that ran out of memory going back is none
+        if learnt:
+            self._note(prefix, result)
+
+    def _learn(self, total: Tensor) -> bool:
+        """Change the weights by one step's loss, unless that would make them not a number."""
         if not bool(total.isfinite()):
-            self.skipped += 1
-            _log.warning("Step %d has no finite loss and is left out.", self.step)
-            return
+            _log.warning("Step %d has no finite loss and is left out.", self.step + 1)
+            return False
         torch.autograd.backward(total)
-        if self.step <= self.schedule.heads_first:
+        if self.step < self.schedule.heads_first:
             self.network.zero_grad(set_to_none=True)
         parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        self.optimizer.step()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        finite = bool(norm.isfinite())
+        if finite:
+            self.optimizer.step()
+        else:
+            _log.warning("Step %d has no finite gradient and is left out.", self.step + 1)
         self.optimizer.zero_grad(set_to_none=True)
-        self._note(prefix, result)
+        return finite
 
     def save(self) -> None:
         """Write the state and the checkpoint; a broken write leaves the older ones."""
@@ -171,6 +196,27 @@ class Loop:
         with (self.folder / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         _log.info("%s", json.dumps(row))
+
+
+@contextlib.contextmanager
+def memory_told() -> Iterator[None]:
+    """Say what to do where memory runs out.
+
+    Raises
+    ------
+    NotEnoughMemory
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _no_memory() from error
+
+
+def _no_memory() -> NotEnoughMemory:
+    return NotEnoughMemory(
+        "The memory of the device was full while training. Close other programs, and use "
+        "--images 1 or --train parts. What was learnt before is saved."
+    )
 
 
 def endless(batches: Any, workers: int) -> Iterator[Any]:
