@@ -13,8 +13,9 @@ import json
 import logging
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 from rich.console import Console
@@ -22,7 +23,7 @@ from rich.table import Table
 
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.model.device import choose_device
-from napari_sa2va.samples import demo_folder
+from napari_sa2va.training.checking import check, examples_identity, start_identity
 from napari_sa2va.training.folder import held_out, read_folder
 from napari_sa2va.training.lessons import MIX
 from napari_sa2va.training.measure_folder import Measured, measure_checkpoint
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 
     from napari_sa2va.training.folder import Example
 
-_OWN_WORLD = "demo"
+_log = logging.getLogger(__name__)
+
+_OWN_WORLD: Final = "demo"
+_PARTS_TOLD: Final = 20  # of a download
 
 
 def tune(
@@ -59,7 +63,12 @@ def tune(
     -------
     dict
         For each of `measured`, figures of the checkpoint that it began with and of the new one.
+
+    Raises
+    ------
+    CheckpointError, InvalidInput, NotEnoughMemory
     """
+    check(tuning, examples, others)
     sets = {name: images for name, images in measured.items() if images}
     tuning.folder.mkdir(parents=True, exist_ok=True)
     before = _before(tuning, sets, device)
@@ -77,11 +86,11 @@ def tune(
 
 
 def _before(tuning: Tuning, sets: dict[str, list[Example]], device: str) -> dict[str, Measured]:
-    """Measure the checkpoint to start from, unless an interrupted run has done so."""
+    """Measure the checkpoint to start from, unless an interrupted run has done just that."""
     path = tuning.folder / "before.json"
     of = {
-        "start": str(tuning.start.resolve()),
-        "images": {name: [str(e.image.resolve()) for e in images] for name, images in sets.items()},
+        **start_identity(tuning.start),
+        "sets": {name: examples_identity(images) for name, images in sets.items()},
     }
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -111,7 +120,7 @@ def report(found: dict[str, tuple[Measured, Measured]], console: Console) -> Non
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what any fine-tuning can be told."""
     parser.add_argument("--start", default=_OWN_WORLD, help="checkpoint folder, name or Hub id")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of training")
+    parser.add_argument("--minutes", type=positive, default=10.0, help="of training")
     parser.add_argument("--train", choices=["all", "parts"], default="all")
     parser.add_argument("--lora", type=int, default=0, metavar="RANK", help="with --train parts")
     parser.add_argument("--rate", type=float, help="peak of the learning rate")
@@ -127,6 +136,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--workers", type=int, default=1, help="processes that read images")
     parser.add_argument("--save-minutes", type=float, default=4.0)
+
+
+def positive(text: str) -> float:
+    """Read a number above zero from the command line."""
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"it must be above 0, not {text}")
+    return number
 
 
 def tuning_of(options: argparse.Namespace, start: Path, folder: Path, rehearsed: float) -> Tuning:
@@ -154,10 +171,17 @@ def tuning_of(options: argparse.Namespace, start: Path, folder: Path, rehearsed:
 
 
 def checkpoint_folder(name: str) -> Path:
-    """Find a checkpoint by its folder, its name or its id on the Hub."""
-    if name == _OWN_WORLD:
-        return demo_folder()
-    return Path(name) if Path(name).is_dir() else resolve(name)
+    """Find a checkpoint by its folder, its name or its id on the Hub; a download is told of."""
+    told = 0
+
+    def tell(message: str, fraction: float) -> None:
+        nonlocal told
+        parts = int(fraction * _PARTS_TOLD) + 1
+        if parts > told:
+            told = parts
+            _log.info("%s, %.0f %%", message, 100 * fraction)
+
+    return resolve(name, tell)
 
 
 def quietly(options: argparse.Namespace) -> None:
@@ -187,6 +211,9 @@ def main(arguments: list[str] | None = None) -> None:
     console = Console(soft_wrap=True)
     quietly(options)
     try:
+        share = options.rehearsed if options.rehearse else 0.0
+        # Options that do not go together are told before anything is read or fetched.
+        tuning = tuning_of(options, Path(options.start), options.folder, share)
         examples = [example for folder in options.data for example in read_folder(folder)]
         measured = {}
         if options.test:
@@ -198,8 +225,7 @@ def main(arguments: list[str] | None = None) -> None:
         others = []
         if options.rehearse and options.rehearse != _OWN_WORLD:
             others = read_folder(Path(options.rehearse))
-        share = options.rehearsed if options.rehearse else 0.0
-        tuning = tuning_of(options, checkpoint_folder(options.start), options.folder, share)
+        tuning = replace(tuning, start=checkpoint_folder(options.start))
         console.print(
             f"{len(examples)} images to train on, "
             + ", ".join(f"{len(images)} {name}" for name, images in measured.items())

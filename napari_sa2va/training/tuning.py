@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.model.prompts import segmentation_question
+from napari_sa2va.training.checking import RUN, check, identity, texts_of
 from napari_sa2va.training.folder_batches import FolderBatches
 from napari_sa2va.training.image_step import image_step
 from napari_sa2va.training.lessons import MIX
-from napari_sa2va.training.loop import STATE, Loop, endless
+from napari_sa2va.training.loop import Loop, endless, memory_told
 from napari_sa2va.training.optimizer import make_optimizer
 from napari_sa2va.training.schedule import Cosine, is_due
-from napari_sa2va.training.starting import is_demo_folder, open_checkpoint
+from napari_sa2va.training.starting import open_checkpoint
 from napari_sa2va.training.trained_parts import Parts, choose_trained
 from napari_sa2va.training.weights import LossWeights
 from napari_sa2va.training.world_batches import WorldBatches
@@ -45,7 +46,7 @@ class Tuning:
     start, folder : Path
         The checkpoint, which stays as it is; where the run goes.
     minutes : float
-        Of training on the wall clock, measuring before and after it not counted.
+        Of training on the wall clock, measuring before and after it, and saving, not counted.
     train, lora : str, int
         See `trained_parts.choose_trained`.
     rate : float, optional
@@ -115,21 +116,19 @@ class TuningRun:
         device: torch.device,
     ) -> None:
         self.tuning, self.examples, self.others, self.device = tuning, examples, others, device
-        demo = is_demo_folder(tuning.start)
-        if tuning.rehearsed and not others and not demo:
-            raise InvalidInput(
-                "What shall be rehearsed? Only a demo checkpoint has a world of its own. Give a "
-                "folder of examples (--rehearse FOLDER), or --rehearsed 0."
-            )
-        self._remember()
+        check(tuning, examples, others)
+        tuning.folder.mkdir(parents=True, exist_ok=True)
+        kept = json.dumps(identity(tuning, examples, others), indent=1)
+        (tuning.folder / RUN).write_text(kept, encoding="utf-8")
         torch.manual_seed(tuning.seed)
-        texts = sorted({text for example in (*examples, *others) for text in example.texts})
+        texts = texts_of((*examples, *others))
         opened = open_checkpoint(tuning.start, [segmentation_question(text) for text in texts])
         network = opened.start.network
         choose_trained(network, tuning.train, tuning.lora, words=opened.new_words)
-        network.to(device).train()
+        with memory_told():
+            network.to(device).train()
         network.sam2.eval()  # as at inference: no dropout
-        rate = tuning.rate or (_DEMO_RATE if demo else _RATE)
+        rate = tuning.rate or (_DEMO_RATE if opened.demo else _RATE)
         self.opened, self.network = opened, network
         self.loop = Loop(
             network,
@@ -144,32 +143,13 @@ class TuningRun:
             tuning.save_minutes,
         )
 
-    def _remember(self) -> None:
-        """Keep what must not change when a run is resumed; complain if it did."""
-        tuning = self.tuning
-        texts = sorted({text for example in self.examples for text in example.texts})
-        kept: dict[str, Any] = {
-            "start": str(tuning.start.resolve()),
-            "train": tuning.train,
-            "lora": tuning.lora,
-            "seed": tuning.seed,
-            "images": sorted({str(example.image.resolve()) for example in self.examples}),
-            "texts": texts,
-        }
-        path = tuning.folder / "run.json"
-        tuning.folder.mkdir(parents=True, exist_ok=True)
-        if (tuning.folder / STATE).exists() and path.exists():
-            before = json.loads(path.read_text(encoding="utf-8"))
-            changed = [name for name, value in kept.items() if before.get(name) != value]
-            if changed:
-                raise InvalidInput(
-                    f"{tuning.folder} holds a run with other {', '.join(changed)}. Choose another "
-                    "--folder, or start it as it was to go on with it."
-                )
-        path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-
     def train(self) -> None:
-        """Train until the time is spent; an interruption saves first."""
+        """Train until the time is spent; an interruption saves first.
+
+        Raises
+        ------
+        NotEnoughMemory
+        """
         tuning, step = self.tuning, self.loop.step
         batches = endless(self._batches(self.examples, step), tuning.workers)
         rehearsed = None
@@ -185,7 +165,8 @@ class TuningRun:
             prefix = "rehearsed " if again else ""
             return prefix, image_step(self.network, None, batch, tuning.weights)
 
-        self.loop.train(losses)
+        with memory_told():
+            self.loop.train(losses)
 
     def _batches(self, examples: Sequence[Example], step: int) -> FolderBatches:
         return FolderBatches(

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 
-from napari_sa2va.errors import CheckpointError, InvalidInput
+from napari_sa2va.errors import CheckpointError, InvalidInput, NotEnoughMemory
 from napari_sa2va.model import Sa2VA
 from napari_sa2va.model.checkpoint import load_network, official_state
 from napari_sa2va.samples import demo_folder
 from napari_sa2va.samples.world.shifted import make_shifted
 from napari_sa2va.training import finetune, loop
+from napari_sa2va.training.checking import check, identity
 from napari_sa2va.training.folder import read_folder
 from napari_sa2va.training.folder_writing import write_folder
 from napari_sa2va.training.loop import Loop
@@ -24,10 +29,15 @@ from napari_sa2va.training.optimizer import make_optimizer
 from napari_sa2va.training.schedule import Cosine
 from napari_sa2va.training.shifted import NEW, OLD, verdicts
 from napari_sa2va.training.starting import open_checkpoint
+from napari_sa2va.training.steps import StepResult
 from napari_sa2va.training.trained_parts import merged
 from napari_sa2va.training.tuning import Tuning, TuningRun
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _CPU = torch.device("cpu")
+_QWEN = Path(__file__).parents[1] / "data" / "golden" / "qwen3_vl"
 
 
 @pytest.fixture(scope="module")
@@ -104,22 +114,168 @@ def test_what_does_not_go_together_is_said(tiny_folder: Path, data: Path, tmp_pa
     with pytest.raises(InvalidInput, match="world of its own"):
         TuningRun(Tuning(tiny_folder, tmp_path, rehearsed=0.5), read_folder(data), (), _CPU)
     with pytest.raises(InvalidInput, match="on a Qwen-VL"):
-        open_checkpoint(Path(__file__).parents[1] / "data" / "golden" / "qwen3_vl", [])
+        open_checkpoint(_QWEN, [])
     with pytest.raises(CheckpointError):
         TuningRun(Tuning(tmp_path, tmp_path / "run"), read_folder(data), (), _CPU)
 
 
-def test_a_state_of_other_weights_is_not_taken(tmp_path: Path) -> None:
-    def begun(count: int) -> Loop:
-        network = torch.nn.Sequential(*(torch.nn.Linear(2, 2) for _ in range(count)))
-        heads, schedule = torch.nn.Identity(), Cosine(1e-3, 0.1, 2, heads_first=1)
-        optimizer = make_optimizer([network])
-        return Loop(network, heads, optimizer, schedule, 1, tmp_path, _CPU, lambda: None)
+def test_a_mistaken_command_is_refused_before_it_measures(
+    tiny_folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "measure_checkpoint", lambda *_: pytest.fail("it measured"))
+    monkeypatch.setattr("napari_sa2va.training.checking.find_spec", lambda _: None)
+    examples, tuning = read_folder(data), Tuning(tiny_folder, tmp_path / "run")
+    for wrong, said in (
+        (replace(tuning, rehearsed=0.5), "world of its own"),
+        (replace(tuning, start=_QWEN), "on a Qwen-VL"),
+        (replace(tuning, train="parts", lora=2), "package peft"),
+    ):
+        with pytest.raises(InvalidInput, match=said):
+            finetune.tune(wrong, examples, {"held out": examples})
+    assert not tuning.folder.exists()
+    with pytest.raises(SystemExit) as ended:
+        finetune.main([str(data), "--folder", str(tuning.folder), "--minutes", "0"])
+    assert ended.value.code == 2
 
-    begun(1).save()
-    assert begun(1).step == 0
+
+def test_what_was_corrected_is_not_gone_on_with(
+    tiny_folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, folder = tmp_path / "start", tmp_path / "data"
+    shutil.copytree(tiny_folder, start)
+    shutil.copytree(data, folder)
+    examples, tuning = read_folder(folder), Tuning(start, tmp_path / "run")
+    tuning.folder.mkdir()
+    (tuning.folder / "state.pt").touch()
+    kept = json.dumps(identity(tuning, examples, ()))
+    (tuning.folder / "run.json").write_text(kept, encoding="utf-8")
+    check(tuning, read_folder(folder), ())
+    measured: list[Path] = []
+
+    def measure(model: Path, *_: object) -> dict[str, Measured]:
+        measured.append(model)
+        return {"test": Measured(())}
+
+    monkeypatch.setattr(finetune, "measure_checkpoint", measure)
+    for _ in range(2):
+        finetune._before(tuning, {"test": read_folder(folder)}, "cpu")
+    assert len(measured) == 1
+    entries = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
+    entries[0]["mask"][0][0][0] += 1
+    (folder / "annotations.json").write_text(json.dumps(entries), encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"other annotations\."):
+        check(tuning, read_folder(folder), ())
+    finetune._before(tuning, {"test": read_folder(folder)}, "cpu")
+    assert len(measured) == 2
+    with pytest.raises(InvalidInput, match=r"other rehearsed texts\."):
+        check(tuning, examples, examples)
+    os.utime(examples[0].image, ns=(0, 0))
+    with pytest.raises(InvalidInput, match=r"other images\."):
+        check(tuning, examples, ())
+    os.utime(next(start.glob("*.safetensors")), ns=(0, 0))
+    with pytest.raises(InvalidInput, match="other starting weights, images"):
+        check(tuning, examples, ())
+
+
+def _loop(folder: Path, count: int = 1, **changed: Any) -> Loop:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(*(torch.nn.Linear(2, 2) for _ in range(count)))
+    options = {"minutes": 1, "export": lambda: None} | changed
+    return Loop(
+        network,
+        torch.nn.Identity(),
+        make_optimizer([network]),
+        Cosine(1e-3, 0.1, 2),
+        folder=folder,
+        device=_CPU,
+        **options,
+    )
+
+
+def _sum(begun: Loop) -> torch.Tensor:
+    return begun.network(torch.ones(1, 2)).sum()
+
+
+def test_a_state_of_other_weights_is_not_taken(tmp_path: Path) -> None:
+    _loop(tmp_path).save()
+    assert _loop(tmp_path).step == 0
     with pytest.raises(CheckpointError, match=r"of another run.*1\.bias"):
-        begun(2)
+        _loop(tmp_path, 2)
+
+
+def test_a_step_without_a_finite_gradient_is_left_out(tmp_path: Path) -> None:
+    begun = _loop(tmp_path)
+    before = {name: value.clone() for name, value in begun.network.state_dict().items()}
+
+    def losses(number: int) -> tuple[str, StepResult]:
+        total = _sum(begun)
+        # The root of 0 is 0, and its slope is not a number.
+        return "", StepResult({"x": total if number else (0 * total).sqrt()}, {})
+
+    begun._one(losses)
+    for name, value in begun.network.state_dict().items():
+        assert torch.equal(value, before[name])
+    begun._one(losses)
+    assert begun.step == 2
+    for name, value in begun.network.state_dict().items():
+        assert value.isfinite().all()
+        assert not torch.equal(value, before[name])
+
+
+def test_saving_takes_no_time_from_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def passes(seconds: float) -> None:
+        now[0] += seconds
+
+    for minutes in (1, 2):  # the second goes on
+        begun = _loop(tmp_path, minutes=minutes, save_minutes=0, export=lambda: passes(1000))
+
+        def losses(_: int, begun: Loop = begun) -> tuple[str, StepResult]:
+            passes(20)
+            return "", StepResult({"x": _sum(begun)}, {})
+
+        begun.train(losses)
+        assert (begun.step, begun.seconds) == (3 * minutes, 60 * minutes)
+
+
+def test_memory_that_runs_out_is_told_and_saves_what_was_learnt(tmp_path: Path) -> None:
+    exported: list[int] = []
+    for last in (0, 1):
+        begun = _loop(tmp_path, export=lambda: exported.append(1))
+
+        def out_of_memory(_: torch.Tensor) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        def losses(number: int, begun: Loop = begun, last: int = last) -> tuple[str, StepResult]:
+            total = _sum(begun)
+            if number == last:
+                total.register_hook(out_of_memory)  # going back
+            return "", StepResult({"x": total}, {})
+
+        with pytest.raises(NotEnoughMemory, match="--images 1 or --train parts"):
+            begun.train(losses)
+        assert len(exported) == last
+        assert (tmp_path / "state.pt").exists() == bool(last)
+    assert _loop(tmp_path).step == 1
+
+
+def test_a_download_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def resolve(_: str, progress: Callable[[str, float], object]) -> Path:
+        for part in range(1001):
+            progress("Downloading it", part / 1000)
+        return tmp_path
+
+    monkeypatch.setattr(finetune, "resolve", resolve)
+    caplog.set_level("INFO")
+    assert finetune.checkpoint_folder("Sa2VA-4B") == tmp_path
+    assert len(caplog.messages) == 21
+    assert caplog.messages[0] == "Downloading it, 0 %"
 
 
 def test_the_command_teaches_the_demo_new_words(
