@@ -88,7 +88,7 @@ class Sa2VA(AnsweringModel):
         config = Sa2VAConfig.from_folder(path)
         tokenizer = Tokenizer(path, backbone_class(config.family).signs(config))
         network = load_network(path, place, chosen, progress, asked)
-        model = cls(network, tokenizer, path.resolve().name, cache_bytes)
+        model = cls(network, tokenizer, _name_of(path), cache_bytes)
         if tracking_decoder is not None:
             model.load_tracking_decoder(tracking_decoder)
         return model
@@ -240,3 +240,14 @@ class Sa2VA(AnsweringModel):
             return self._guarded(parts, "tracking", asked)
 
         return Tracking(start, going_on)
+
+
+def _name_of(folder: Path) -> str:
+    """Name a model after its folder; one in the Hub's cache, called after a commit, by its Hub id.
+
+    The cache keeps ``owner/name`` in ``models--owner--name/snapshots/<commit>``.
+    """
+    folder = folder.resolve()
+    if folder.parent.name != "snapshots":
+        return folder.name
+    return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
