@@ -159,6 +159,9 @@ class Follower:
             align_corners=False,
             antialias=True,
         )
+        lost = _lost(low[:, 0] > 0, masks)
+        if bool(lost.any()):
+            low[lost] = _touched(masks[lost], side // 4)[:, None] * 2 * _INSIDE - _INSIDE
         high = F.interpolate(low, size=(side, side), mode="bilinear", align_corners=False)
         said = sam2.heads(
             seen.top,
@@ -175,7 +178,11 @@ class Follower:
 
 
 def masks_at_sam_size(masks: Tensor, side: int) -> Tensor:
-    """Resize masks (n, height, width) to SAM2's square, as Sa2VA-i does: antialiased, from 0.5."""
+    """Resize masks (n, height, width) to SAM2's square, as Sa2VA-i does: antialiased, from 0.5.
+
+    A mask so thin that nothing would be left of it is widened to every place that it touches:
+    SAM2 would take it for an object that is not there.
+    """
     resized = F.interpolate(
         masks[:, None].float(),
         size=(side, side),
@@ -183,7 +190,24 @@ def masks_at_sam_size(masks: Tensor, side: int) -> Tensor:
         align_corners=False,
         antialias=True,
     )
-    return resized[:, 0] >= 0.5
+    inside = resized[:, 0] >= 0.5
+    lost = _lost(inside, masks)
+    if bool(lost.any()):
+        inside[lost] = _touched(masks[lost], side) > 0
+    return inside
+
+
+def _lost(smaller: Tensor, masks: Tensor) -> Tensor:
+    """Tell which masks (n, height, width) have pixels, but none at another size."""
+    return masks.flatten(1).any(dim=1) & ~smaller.flatten(1).any(dim=1)
+
+
+def _touched(masks: Tensor, side: int) -> Tensor:
+    """Return 1 where masks (n, height, width) touch a place of a square (n, side, side), else 0."""
+    # On the processor: on Apple's GPUs the result is wrong where no size divides the other (issue
+    # 190064 of pytorch).
+    pooled: Tensor = F.adaptive_max_pool2d(masks[:, None].cpu().float(), side)
+    return pooled[:, 0].to(masks.device)
 
 
 def _as_sam2(kept: Mapping[int, Remembered], positions: Tensor) -> dict[int, dict[str, Any]]:

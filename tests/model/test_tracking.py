@@ -11,7 +11,7 @@ import torch
 from napari_sa2va.errors import Cancelled, InvalidInput
 from napari_sa2va.model import Found, Sa2VA, TrackedFrame
 from napari_sa2va.model import memory as memory_module
-from napari_sa2va.model.following import Follower
+from napari_sa2va.model.following import Follower, masks_at_sam_size
 from napari_sa2va.model.key_planes import default_keys
 from napari_sa2va.model.memory import Memory
 from napari_sa2va.model.track_state import places
@@ -98,6 +98,23 @@ def test_an_empty_seed_means_not_there(small: Sa2VA) -> None:
     assert not first.masks[1].any()
     assert np.isnan(first.mean_probabilities[1])
     assert first.present[1] < 0.01
+
+
+@pytest.mark.parametrize("scale", [1, 8])
+def test_a_seed_thinner_than_sam2_s_pixels_is_followed_all_the_same(
+    small: Sa2VA, scale: int
+) -> None:
+    side = small.config.sam2.image_size
+    masks = np.kron(seeds(), np.ones((scale, scale), bool))
+    masks[0] = False
+    masks[0, 21 * scale, 4 * scale : 40 * scale] = True
+    sam2_s = masks_at_sam_size(torch.from_numpy(masks), side)
+    assert sam2_s.flatten(1).any(dim=1).all()
+    assert torch.equal(sam2_s[1:], masks_at_sam_size(torch.from_numpy(masks[1:]), side))
+    first = next(iter(small.track_masks(np.zeros((1, *masks.shape[1:], 3), np.uint8), {0: masks})))
+    row, columns = np.nonzero(first.masks[0])
+    assert abs(row.mean() / scale - 21) < 4
+    assert np.ptp(columns) / scale > 30
 
 
 def test_objects_tracked_together_are_as_tracked_alone(small: Sa2VA) -> None:
