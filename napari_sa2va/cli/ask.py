@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_sa2va.annotation.mentions import regions_counted
 from napari_sa2va.cli.images import ImageOptions, open_plane
 from napari_sa2va.cli.regions import read_regions
 from napari_sa2va.cli.results import Results
@@ -88,17 +89,24 @@ def _converse(
     display: Display,
     cancelled: threading.Event,
 ) -> Results:
-    """Ask one question after the other, each with what was said before it."""
+    """Ask one question after the other, each with what was said before it.
+
+    A region is shown from the question on that names it, as in the dock: before that the question
+    may be about the whole image.
+    """
     asked = tuple(ask_question(text)[0].text for text in texts)
     pointed: tuple[PackedMask, ...] = ()
     if regions is not None:
         asked, pointed = numbered_together(texts, regions)
+    named = any(map(regions_counted, asked))  # else all of them are about all regions
     questions = tuple(Question(text, expression_in(text)) for text in asked)
     results = Results(name, frames.shape, questions)
     before: tuple[Exchange, ...] = ()
     for index, text in enumerate(asked):
         display.say(f"> {texts[index]}")
-        request = ChatRequest(model, frames, (0,), text, before, pointed)
+        # Numbers rise in the order of the questions: the regions named so far come first.
+        shown = max(map(regions_counted, asked[: index + 1])) if named else len(pointed)
+        request = ChatRequest(model, frames, (0,), text, before, pointed[:shown])
         answer = _run(request, results, display, cancelled, index)
         if answer is None:
             break

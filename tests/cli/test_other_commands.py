@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import tifffile
@@ -14,7 +15,7 @@ import napari_sa2va
 from napari_sa2va.cli import screen
 from napari_sa2va.cli.demo import run_demo
 from napari_sa2va.cli.exit_codes import ExitCode, code_of, overall
-from napari_sa2va.engine import ModelChoice
+from napari_sa2va.engine import ModelChoice, QuestionDone, QuestionStarted, RunDone
 from napari_sa2va.errors import (
     Cancelled,
     CheckpointError,
@@ -71,6 +72,41 @@ def test_a_failure_is_one_json_document_too(call: Any, tmp_path: Path) -> None:
     document = call("ask", tmp_path / "missing.png", "What?", "--json").json
     assert document["exit_code"] == 3
     assert "There is no file" in document["message"]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "shown"),
+    [
+        ("How many cells are there?", "What is @3?", [0, 1]),
+        ("What is @7?", "Is it like @3?", [1, 2]),
+        ("What are these?", "Are they alike?", [2, 2]),
+    ],
+)
+def test_regions_are_shown_once_they_are_named(
+    call: Any,
+    image_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pixels: np.ndarray,
+    first: str,
+    then: str,
+    shown: list[int],
+) -> None:
+    labels = np.zeros(pixels.shape[:2], np.uint8)
+    labels[5:15, 5:15], labels[20:30, 5:15] = 3, 7
+    tifffile.imwrite(image_file.with_name("labels.tif"), labels)
+    asked: list[int] = []
+
+    class Recording:
+        def run(self, request: Any, _: Any) -> Any:
+            asked.append(len(request.regions))
+            yield QuestionStarted(0, 1, request.text)
+            yield QuestionDone(0, "Yes.", (), 0)
+            yield RunDone(0.0, cancelled=False)
+
+    monkeypatch.setattr("napari_sa2va.cli.ask.shared_runner", Recording)
+    regions = ("--regions", image_file.with_name("labels.tif"))
+    assert call("ask", image_file, first, "--follow-up", then, *regions).code == 0
+    assert asked == shown
 
 
 # --- demo
