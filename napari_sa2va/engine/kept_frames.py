@@ -96,21 +96,39 @@ def frames_from(said: Mapping[str, Any], arrays: Sequence[ArrayLike]) -> ArrayFr
     Raises
     ------
     InvalidInput
-        If the arrays have no such planes.
+        If the arrays have no such planes, or planes of another size.
     """
     if "planes" not in said:
         raise InvalidInput(
             "It is not known how the image was drawn when this was asked, so it cannot be asked "
             "again."
         )
+    planes = _planes(said["planes"])
+    for kept, array in zip(said["arrays"], arrays, strict=False):
+        _check_size(_in_plane(kept["shape"], planes[0]), _in_plane(array.shape, planes[0]))
     return ArrayFrames(
         arrays=tuple(arrays),
         channels=tuple(_channel(channel) for channel in said["channels"]),
-        planes=_planes(said["planes"]),
+        planes=planes,
         region=Region(*said["region"]),
         orientation=Orientation(*said["orientation"]),
         rgb=tuple(array["rgb"] for array in said["arrays"]),
     )
+
+
+def _in_plane(shape: Sequence[int], plane: PlaneIndex) -> tuple[int, ...]:
+    return tuple(length for length, at in zip(shape, plane, strict=False) if at is None)
+
+
+def _check_size(kept: tuple[int, ...], found: tuple[int, ...]) -> None:
+    """Refuse planes in which the region looked at, clicks and masks would be somewhere else."""
+    if kept != found:
+        asked, here = (" by ".join(map(str, size)) for size in (kept, found))
+        raise InvalidInput(
+            f"It was asked of a plane of {asked} pixels (of a pyramid, that may be a smaller "
+            f"level), and here a plane has {here}: what it was about would be at another place. "
+            "Give an image of the same size."
+        )
 
 
 def _channel(said: Mapping[str, Any]) -> Channel:

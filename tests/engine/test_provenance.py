@@ -132,7 +132,10 @@ def test_planes_in_no_order_are_written_one_by_one() -> None:
 
 def test_another_image_must_have_such_planes() -> None:
     detail = request_detail(Request(MODEL, frames(), ()))
-    with pytest.raises(InvalidInput, match="beyond the image"):
+    larger = np.repeat(STACK, 2, axis=2)  # as the full resolution of a pyramid is
+    with pytest.raises(InvalidInput, match=r"plane of 40 by 30 pixels.* has 40 by 60"):
+        request_from(detail, (larger, larger))
+    with pytest.raises(InvalidInput, match="has 20 by 30"):
         request_from(detail, (STACK[:, :20], STACK[:, :20]))
     with pytest.raises(InvalidInput, match="There is no plane 2"):
         request_from(detail, (STACK[:2], STACK[:2]))
