@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_sa2va.errors import InvalidInput
+from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.frames.contrast import default_contrast_limits
 from napari_sa2va.frames.files import TIFF_SUFFIXES, ImageFile, open_image
 from napari_sa2va.frames.image_folder import open_image_folder
@@ -16,7 +16,7 @@ from napari_sa2va.frames.movie import MOVIE_SUFFIXES, MovieArray
 from napari_sa2va.frames.render import Channel
 from napari_sa2va.frames.source import ArrayFrames
 from napari_sa2va.frames.steps import tiff_steps
-from napari_sa2va.frames.zarr_files import is_zarr, open_zarr
+from napari_sa2va.frames.zarr_files import ZarrImage, is_zarr, open_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,15 +111,31 @@ def _open(
         return ImageFile(path, movie, ("t",), True, channel), {"t": step} if step else {}
     if is_zarr(path):
         opened = open_zarr(path)
-        # What napari reads lazily it gives the limits of the first plane.
-        first = np.asarray(opened.array[(0,) * len(opened.axes)])
-        limits = contrast_limits or default_contrast_limits(first, rgb=opened.rgb)
-        channel = Channel(limits)
+        channel = Channel(contrast_limits or _limits_of_first(opened, path))
         return ImageFile(path, opened.array, opened.axes, opened.rgb, channel), opened.steps
     if path.is_dir():
         return open_image_folder(path, contrast_limits), {}
     image = open_image(path, contrast_limits=contrast_limits)
     return image, tiff_steps(path) if path.suffix.lower() in TIFF_SUFFIXES else {}
+
+
+def _limits_of_first(opened: ZarrImage, path: Path) -> tuple[float, float]:
+    """Contrast limits of the first plane: napari gives them to what it reads lazily."""
+    if opened.array.dtype == np.uint8:
+        return default_contrast_limits(opened.array)  # reads nothing
+    try:
+        first = np.asarray(opened.array[(0,) * len(opened.axes)])
+    except (MemoryError, Sa2VAError):
+        raise
+    # Stores and codecs each fail in ways of their own.
+    except Exception as error:
+        raise InvalidInput(
+            f"The first plane of {path.name} could not be read: "
+            f"{(str(error) or type(error).__name__).rstrip('. ')}. Contrast limits are taken from "
+            "it: give them yourself, and a range without this plane, or check the file or the "
+            "drive it is on."
+        ) from error
+    return default_contrast_limits(first, rgb=opened.rgb)
 
 
 def _named(image: ImageFile, axis: str | int | None) -> ImageFile:

@@ -185,6 +185,17 @@ def test_a_folder_of_colour_pictures_with_one_of_another_size(tmp_path: Path) ->
         read_frame(stack.frames, 1)
 
 
+def test_a_damaged_first_plane_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    path = zarr_array(tmp_path)
+    (path / "c" / "0" / "0" / "0" / "0").write_bytes(b"no chunk")
+    with pytest.raises(InvalidInput, match=r"first plane of a\.zarr could not be read.*Contrast"):
+        open_stack(path)
+    stack = open_stack(path, at={"z": 0}, contrast_limits=(0, 4000))
+    assert read_frame(stack.frames, 1).any()
+    with pytest.raises(UnreadablePlane, match="Plane 0"):
+        read_frame(stack.frames, 0)
+
+
 def test_an_only_axis_without_a_name_takes_the_one_asked_for(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", DATA[0])
     assert open_stack(tmp_path / "a.npy", "z").axis == "z"
