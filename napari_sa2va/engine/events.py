@@ -207,7 +207,8 @@ class FrameDone:
     index : int
         Of the frame in the stack.
     masks : tuple of PackedMask
-        At the frame's size; one an object, empty where it is not there.
+        At the frame's size; one an object. SAM2's original decoder (the consistent way) leaves it
+        empty where the object is not there; Sa2VA's own may not, and only `present` tells it.
     ious : tuple of float
         SAM2's own estimates of the masks' IoU, 0 to 1.
     scores : tuple of float
