@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.errors import EngineError, NotEnoughMemory, Sa2VAError
+from napari_sa2va.model.full_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     _Event = TypeVar("_Event")
 
 _LOG: Final = logging.getLogger(__name__)
-
-# CUDA and MPS say the first (torch 2.9 to 2.15), the CPU allocator the second.
-_OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def guarded(steps: Iterator[_Event], free_memory: Callable[[], object]) -> Iterator[_Event]:
@@ -45,7 +43,7 @@ def guarded(steps: Iterator[_Event], free_memory: Callable[[], object]) -> Itera
     except Sa2VAError:
         raise
     except Exception as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             _LOG.exception("A run failed")
             raise EngineError(
                 f"The model failed while running: {str(error) or type(error).__name__}. "
@@ -72,10 +70,3 @@ def release_unused_memory() -> None:
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():
         torch.mps.empty_cache()
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)

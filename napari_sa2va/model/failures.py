@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from napari_sa2va.errors import Cancelled, EngineError, NotEnoughMemory
+from napari_sa2va.model.full_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     Cancel = Event | Callable[[], bool] | None
 
 T = TypeVar("T")
-
-# CPU and MPS have no class of their own for this error.
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 @contextmanager
@@ -38,7 +36,7 @@ def translated(doing: str) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _no_memory(doing) from error
     except RuntimeError as error:
-        if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+        if is_out_of_memory(error):
             raise _no_memory(doing) from error
         raise EngineError(
             f"The model failed while {doing}: {error} Try another device; if it fails on the CPU "
