@@ -54,7 +54,8 @@ def track(model: Sa2VA, request: TrackRequest, cancelled: threading.Event) -> It
     UnreadablePlane
         If a plane cannot be read; those before it were yielded.
     """
-    _read_decoder(model, request.sam2_file if request.method != "official" else "")
+    if request.method != "official":
+        _use_decoder(model, request.sam2_file)
     yield Looking()
     yield from _followed(_begin(model, _Readable(request.frames), request, cancelled), request)
 
@@ -74,7 +75,7 @@ def follow_masks(
         If a plane cannot be read; those before it were yielded.
     """
     _check_masks(request)
-    _read_decoder(model, request.sam2_file)
+    _use_decoder(model, request.sam2_file)
     yield Looking()
     frames = _Readable(request.frames)
     if request.resume is not None:
@@ -114,9 +115,14 @@ def _check_masks(request: MaskTrackRequest) -> None:
             raise InvalidInput(f"The mask of {name} is empty. Paint the object where it is seen.")
 
 
-def _read_decoder(model: Sa2VA, file: str) -> None:
-    """Read SAM2's original mask decoder from a file, where one is wanted and not yet read."""
-    if file and not has_own_decoder(model) and model.tracking_file != Path(file):
+def _use_decoder(model: Sa2VA, file: str) -> None:
+    """Have SAM2's original mask decoder from this file, unless the checkpoint has it itself.
+
+    Without a file, one that an earlier request brought along goes: nobody asked for it now.
+    """
+    if not file:
+        model.drop_tracking_decoder()
+    elif not has_own_decoder(model) and model.tracking_file != Path(file):
         model.load_tracking_decoder(file)
 
 

@@ -20,6 +20,8 @@ from napari_sa2va.model.tracking_decoder import read_tracking_decoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from torch import nn
+
     from napari_sa2va.model.network import Sa2VANetwork
     from napari_sa2va.model.tokenizer import Tokenizer
 
@@ -56,6 +58,7 @@ class LoadedModel:
         self.name = name
         self.tracking_file: Path | None = None
         """Where SAM2's original decoder was read from, if not from the checkpoint."""
+        self._own_decoder: nn.Module | None = None  # of the checkpoint, while a file's takes over
         self.config = network.config
         self.device: torch.device = network.sam2.device
         self.dtype = network.sam2.dtype
@@ -78,7 +81,6 @@ class LoadedModel:
         decoder = self.network.sam2.tracking_decoder
         return Capabilities(
             regions=self.config.takes_regions,
-            video=True,
             consistent_tracking=decoder is not None,
         )
 
@@ -108,7 +110,7 @@ class LoadedModel:
         if self._network is None:
             return
         self._cache.clear()
-        self._network = None
+        self._network = self._own_decoder = None
         del self._looking  # holds the network too
         gc.collect()
         if self.device.type == "cuda":
@@ -136,8 +138,18 @@ class LoadedModel:
         """
         with translated("loading the tracking decoder"):
             decoder = read_tracking_decoder(self.network, Path(path))
-            self.network.sam2.original_mask_decoder = decoder
+        sam2 = self.network.sam2
+        if self.tracking_file is None:
+            self._own_decoder = sam2.original_mask_decoder
+        sam2.original_mask_decoder = decoder
         self.tracking_file = Path(path)
+
+    def drop_tracking_decoder(self) -> None:
+        """Undo `load_tracking_decoder`: track with what the checkpoint itself has."""
+        if self.tracking_file is None:
+            return
+        self.network.sam2.original_mask_decoder = self._own_decoder
+        self.tracking_file = self._own_decoder = None
 
     @property
     def _asker(self) -> Asker:

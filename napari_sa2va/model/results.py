@@ -221,13 +221,10 @@ class Capabilities:
     ----------
     regions : bool
         Regions can be pointed out in a question.
-    video : bool
-        Frames of a movie can be looked at and tracked.
     consistent_tracking : bool
         It has SAM2's original mask decoder, or one decoder trained for both roles, so that
         Sa2VA-i's way of tracking works.
     """
 
     regions: bool
-    video: bool
     consistent_tracking: bool

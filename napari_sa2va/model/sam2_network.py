@@ -80,11 +80,6 @@ class FrameFeatures(NamedTuple):
             (a.expand(n, -1, -1, -1), b.expand(n, -1, -1, -1)),
         )
 
-    def frame(self, index: int) -> FrameFeatures:
-        """Take one of the `n` frames."""
-        row = slice(index, index + 1)
-        return FrameFeatures(self.top[row], self.position, (self.fine[0][row], self.fine[1][row]))
-
 
 class GroundingSam2(SAM2Base):  # type: ignore[misc]  # the package is not typed
     """SAM2 whose mask decoder also takes a language embedding.

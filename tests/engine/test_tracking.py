@@ -172,7 +172,7 @@ def test_the_official_way_reads_no_file_of_sam2(
     runner: Runner, asked: TrackRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(runner, replace(asked, within=(KEY, KEY + 1)))  # the model is loaded
-    lacking = Capabilities(regions=True, video=True, consistent_tracking=False)
+    lacking = Capabilities(regions=True, consistent_tracking=False)
     monkeypatch.setattr(LoadedModel, "capabilities", lacking)
     request = replace(asked, within=(KEY, KEY + 1), sam2_file="there-is-no-such-file.pt")
     assert of_kind(run(runner, replace(request, method="official")), FrameDone)
@@ -246,6 +246,11 @@ def test_the_sam2_file_that_is_asked_for_is_the_one_that_is_read(
         (ready,) = of_kind(run(tiny, request), ModelReady)
         assert not ready.consistent  # by itself
         assert model.tracking_file == file
+    run(tiny, replace(request, sam2_file="", method="official"))  # has no use for it
+    assert model.tracking_file == file
+    run(tiny, replace(request, sam2_file=""))
+    assert model.tracking_file is None
+    assert not model.capabilities.consistent_tracking
 
 
 def test_a_plane_outside_the_range_is_refused(runner: Runner, asked: TrackRequest) -> None:

@@ -71,6 +71,21 @@ def test_it_makes_consistent_tracking_possible(
     assert any(isinstance(part, TrackedFrame) for part in parts)
 
 
+def test_the_checkpoint_s_own_decoder_comes_back(
+    model: Sa2VA, weights: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    sam2, path = model.network.sam2, write(tmp_path / "sam2.pt", weights)
+    for own in (None, mask_decoder(model.config.sam2)):
+        sam2.original_mask_decoder = own
+        model.load_tracking_decoder(path)
+        model.load_tracking_decoder(path)
+        assert sam2.original_mask_decoder is not own
+        model.drop_tracking_decoder()
+        model.drop_tracking_decoder()
+        assert sam2.original_mask_decoder is own
+        assert model.tracking_file is None
+
+
 def test_it_is_read_with_the_checkpoint(
     internvl_folder: Path, weights: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
