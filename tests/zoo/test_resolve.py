@@ -50,11 +50,11 @@ def test_a_folder_called_as_a_model_is_not_taken_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NAPARI_SA2VA_DATA_FOLDER", str(tmp_path / "data"))
-    monkeypatch.setattr(hub_module, "fetch", lambda hub_id, *_, **__: fetched[hub_id])
     fetched = {
         "ByteDance/Sa2VA-4B": write_checkpoint(tmp_path / "snapshot"),
         "lab/cells": write_checkpoint(tmp_path / "other"),
     }
+    monkeypatch.setattr(hub_module, "fetch", lambda hub_id, *_, **__: fetched[hub_id])
     library.remember("ours", "lab/cells", folder=False)
     monkeypatch.chdir(tmp_path)
     for name, folder in (("Sa2VA-4B", "snapshot"), ("ours", "other")):
