@@ -8,8 +8,6 @@ same ``--folder``; ``--export-only`` writes what is there.
 from __future__ import annotations
 
 import argparse
-import logging
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,12 @@ from typing import Any
 import torch
 
 from napari_sa2va.samples import demo_folder
+from napari_sa2va.training.finetune import positive, quietly
 from napari_sa2va.training.growing import start_from
 from napari_sa2va.training.stage_run import Options, StageRun
 from napari_sa2va.training.stages import STAGES
 from napari_sa2va.training.weights import LossWeights
+from napari_sa2va.training.world_clips import MOST_FRAMES
 
 _SEEDS_OF_A_STAGE = 1_200_000
 
@@ -28,12 +28,9 @@ _SEEDS_OF_A_STAGE = 1_200_000
 def main(arguments: list[str] | None = None) -> None:
     """Train, or go on training what ``--folder`` holds."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(options.threads)
+    quietly(options)
     torch.set_flush_denormal(True)
     torch.manual_seed(options.seed)
-    # What ends a process politely saves first, as Ctrl+C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _stage(options)
     finally:
@@ -51,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--export", type=Path, help="checkpoint folder; default: FOLDER/checkpoint")
     parser.add_argument("--export-only", action="store_true")
     parser.add_argument("--seed", type=int, default=0, help="of weights that start at random")
-    parser.add_argument("--hours", type=float, default=2.0)
+    parser.add_argument("--hours", type=positive, default=2.0)
     parser.add_argument(
         "--start",
         default=str(demo_folder()),
@@ -65,8 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--save-minutes", type=float, default=4.0)
     for name in ("rate", "final_share", "clip_share", "tiled", "memory_factor"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float)
-    for name in ("warm_up", "heads_first", "clip_frames"):
+    for name in ("warm_up", "heads_first"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int)
+    parser.add_argument("--clip-frames", type=int, choices=range(2, MOST_FRAMES + 1))
     parser.add_argument("--mix", action="append", default=[], metavar="KIND=WEIGHT")
     parser.add_argument("--loss", action="append", default=[], metavar="LOSS=WEIGHT")
     return parser

@@ -34,7 +34,7 @@ class Options:
     Attributes
     ----------
     hours : float
-        Of the whole stage on the wall clock, interruptions not counted.
+        Of the whole stage on the wall clock, interruptions and saving not counted.
     images, questions : int
         Images in a step, and dialogues about each.
     clips : int

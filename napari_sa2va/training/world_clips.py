@@ -43,6 +43,8 @@ _STACK_SHARE: Final = 0.2
 _MEETING_SHARE: Final = 0.6  # of the clips with a crossing that are shown about that time
 # Cells that cross hide each other for a dozen frames: every third frame shows all of it in seven.
 _STRIDES: Final = (1, 1, 2, 3)
+MOST_FRAMES: Final = (CLIP_LENGTH - 1) // max(_STRIDES) + 1
+"""Of a batch for memory: a clip has no more at the longest stride."""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class ClipBatches(IterableDataset[ClipBatch]):
     clips : int
         In a batch for memory.
     frames : int
-        The most frames of such a batch; two at least, drawn for each.
+        The most frames of such a batch; two at least, `MOST_FRAMES` at most, drawn for each.
     questions : int
         About the clip, in a batch with words.
     """

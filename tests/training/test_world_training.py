@@ -30,7 +30,7 @@ from napari_sa2va.training.trees import TreeBuilder
 from napari_sa2va.training.vocabulary import build_tokenizer
 from napari_sa2va.training.weights import LossWeights
 from napari_sa2va.training.world_batches import ALL_CLASSES, WorldBatches
-from napari_sa2va.training.world_clips import LOOKED_AT, ClipBatches, clip_batch_step
+from napari_sa2va.training.world_clips import LOOKED_AT, MOST_FRAMES, ClipBatches, clip_batch_step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,6 +225,16 @@ def test_a_part_of_a_clip_may_skip_frames_and_shows_the_crossing() -> None:
         torch.testing.assert_close(masks[-1], wanted)
         seen += numbers[0] <= int(np.argmin(gaps)) <= numbers[-1]
     assert seen >= 4  # of 8; six in ten are there on purpose
+    longest = max(world_clips._STRIDES)
+    whole = world_clips._part(clip, MOST_FRAMES, np.random.default_rng(0), 32, longest)[1]
+    assert whole[-1] < 24
+
+
+@pytest.mark.parametrize("wrong", [("--hours", "0"), ("--clip-frames", str(MOST_FRAMES + 1))])
+def test_what_no_stage_can_do_is_no_option(wrong: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*wrong, "--folder", "not written"])
+    assert ended.value.code == 2
 
 
 def test_steps_run_in_bfloat16_as_on_a_gpu(start: Start) -> None:
@@ -281,7 +291,7 @@ def test_the_command_trains_saves_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "_LOG_EVERY", 1)
-    monkeypatch.setattr("napari_sa2va.training.demo.signal.signal", lambda *_: None)
+    monkeypatch.setattr("napari_sa2va.training.finetune.signal.signal", lambda *_: None)
     small = ["--images", "1", "--questions", "2", "--clips", "1", "--workers", "0"]
     small += ["--device", "cpu", "--threads", "1", "--clip-share", "0.5", "--tiled", "0"]
     small += ["--folder", str(tmp_path / "look"), "--stage", "look"]
