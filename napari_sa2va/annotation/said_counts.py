@@ -24,8 +24,8 @@ _ASKED: Final = re.compile(
     re.I,
 )
 _END: Final = re.compile(
-    r"\s+(?:are|is|do|does|did|can|could|have|has|were|was|will|in|on|there|you|touch|overlap|"
-    r"visible|that|which|with|within)\b.*$",
+    r"(?:^|\s+)(?:are|is|do|does|did|can|could|have|has|were|was|will|in|on|there|you|touch|"
+    r"overlap|visible|that|which|with|within)\b.*$",
     re.I | re.S,
 )
 _NO_KIND: Final = frozenset({"the", "all", "of", "these", "those", "a", "an", "this", "different"})

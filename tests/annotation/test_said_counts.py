@@ -29,6 +29,8 @@ PHRASES = ["the large red cell", "Red cells.", "the green cell", ""]
             "Said: 0. Objects in this plane: 0 named “nuclei”, 4 in all.",
         ),
         ("How many cells are there?", "Many.", ""),
+        ("How many are there?", "Five.", ""),
+        ("How many do you see?", "Five.", ""),
         ("What is in this image?", "Three cells.", ""),
         ("Wie viele Zellen sind das?", "3", ""),
     ],
