@@ -52,14 +52,24 @@ def restored(path: Path) -> tuple[SessionState, LayerData]:
     SessionDamaged
         Nothing of it can be restored.
     """
+    damaged = False
     try:
         state = load(path)
-        return state, _labels_layer(state)
     except SessionDamaged as error:
-        if error.saved is None:
-            raise
-        _tell(str(error))
-        return error.saved, _labels_layer(error.saved, damaged=True)
+        state, damaged = _saved(error), True
+    try:  # the label array is read only here
+        return state, _labels_layer(state, damaged=damaged)
+    except SessionDamaged as error:
+        state = _saved(error)
+    return state, _labels_layer(state, damaged=True)
+
+
+def _saved(error: SessionDamaged) -> SessionState:
+    """Say what is damaged, and return what can be restored all the same."""
+    if error.saved is None:
+        raise error
+    _tell(str(error))
+    return error.saved
 
 
 def _labels_layer(state: SessionState, *, damaged: bool = False) -> LayerData:

@@ -113,6 +113,18 @@ def test_what_is_damaged_is_told_and_the_rest_comes(make: Callable[..., Path]) -
         reader(str(path))
 
 
+def test_log_and_labels_may_both_be_damaged(make: Callable[..., Path]) -> None:
+    path = make()
+    begun, painted = (path / "log.jsonl").read_bytes().splitlines(keepends=True)
+    (path / "log.jsonl").write_bytes(begun + b"no line\n" + painted)
+    (path / "labels.zarr" / "zarr.json").write_text("{")
+    reader = get_reader(str(path))
+    assert reader is not None
+    data, meta, _ = reader(str(path))[-1]
+    assert int((data == 3).sum()) == 35
+    assert meta["metadata"][METADATA]["restored"] == -1
+
+
 def test_other_folders_are_left_to_others(tmp_path: Path) -> None:
     (tmp_path / "x.sa2va").mkdir()
     assert get_reader(str(tmp_path / "x.sa2va")) is None
