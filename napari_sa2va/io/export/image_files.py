@@ -58,14 +58,15 @@ def pictures_of(
         None where one of them is not there or does not fit; then a sentence says which.
     """
     arrays: list[ArrayLike] = []
-    of_file: Counter[str] = Counter()
+    of_file = Counter(info.path for info in images)
+    taken: Counter[str] = Counter()
     for info in images:
         try:
             opened = _open(info, folder)
-            arrays.append(_fitting(opened, info, of_file[info.path]))
+            arrays.append(_fitting(opened, info, taken[info.path], of_file[info.path]))
         except InvalidInput as error:
             return None, [f"The image {info.name!r} is not used: {error}"]
-        of_file[info.path] += 1
+        taken[info.path] += 1
     if not arrays:
         return None, []
     pictures = Pictures(
@@ -157,14 +158,22 @@ def _sample(sample: tuple[str, ...]) -> ArrayLike:
     return data
 
 
-def _fitting(opened: _Opened, info: ImageInfo, number: int) -> ArrayLike:
-    """Take the part of a file that one layer showed: all of it, or one of its channels."""
+def _fitting(opened: _Opened, info: ImageInfo, number: int, count: int) -> ArrayLike:
+    """Take the part of a file that one layer showed: all of it, or one of its channels.
+
+    `number` says which of the `count` images of that file it is.
+    """
     shape = tuple(int(n) for n in opened.array.shape)
     if not info.shape or shape == info.shape:
         return opened.array
     if "c" in opened.axes:
         axis = opened.axes.index("c")
-        if (*shape[:axis], *shape[axis + 1 :]) == info.shape and number < shape[axis]:
+        if (*shape[:axis], *shape[axis + 1 :]) == info.shape:
+            if count != shape[axis]:  # one was not looked at: they cannot be told by their order
+                raise InvalidInput(
+                    f"the file has {shape[axis]} channels, and the session does not say which of "
+                    "them it is. Export from napari, or give a file of that channel with --image."
+                )
             return _OneChannel(opened.array, axis, number)
     raise InvalidInput("the file has another size now.")
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from napari.layers import Image, Labels
 
 from napari_sa2va.annotation import ObjectTable
-from napari_sa2va.annotation.session import load
+from napari_sa2va.annotation.session import ImageInfo, load
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.export.annotations import Annotations, without_rejected
 from napari_sa2va.io.export.from_layers import layer_annotations
 from napari_sa2va.io.export.from_session import session_annotations
+from napari_sa2va.io.export.image_files import pictures_of
 from napari_sa2va.io.export.space import layer_arguments, layer_matrix, space_of
 from tests.io.export.conftest import record
 
@@ -54,6 +56,22 @@ def test_an_image_that_is_gone_is_told_of(session: Path) -> None:
     with session_annotations(session) as found:
         assert found.pictures is None
         assert "not there any more" in found.notes[0]
+
+
+def test_a_channel_is_not_guessed_where_another_was_not_looked_at(tmp_path: Path) -> None:
+    group = zarr.open_group(str(tmp_path / "x.zarr"), mode="w", zarr_format=2)
+    group["0"] = np.stack([np.full((3, 4), value, np.uint8) for value in (1, 2)])
+    axes, datasets = [{"name": axis} for axis in "cyx"], [{"path": "0"}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    path = str(tmp_path / "x.zarr")
+    shown = {"contrast_limits": [0, 2]}
+    dapi, gfp = (ImageInfo(name, path, shape=(3, 4), shown=shown) for name in ("DAPI", "GFP"))
+    both, notes = pictures_of([dapi, gfp], tmp_path, (3, 4))
+    assert both is not None and not notes
+    assert [int(np.asarray(array[...]).max()) for array in both.arrays] == [1, 2]
+    one, notes = pictures_of([gfp], tmp_path, (3, 4))
+    assert one is None
+    assert "the session does not say which" in notes[0]
 
 
 def test_a_damaged_session_gives_what_can_be_saved(session: Path) -> None:
