@@ -119,14 +119,21 @@ def _of_imagej(info: str) -> Iterator[ObjectRecord]:
     except (ValueError, AttributeError):
         return  # somebody else's
     for label, said in items:
-        if isinstance(said, dict):
-            yield record_of({"label": label, **said})
-        elif isinstance(said, str):
+        if isinstance(said, str):
             yield record_of({"label": label, "phrase": said})
+        elif isinstance(said, dict):
+            try:
+                yield record_of({"label": label, **said})
+            except (ValueError, KeyError, TypeError):
+                continue  # changed by hand
 
 
 def _of_ome(xml: str) -> Iterator[ObjectRecord]:
-    for annotation in ElementTree.fromstring(xml).iterfind(".//{*}MapAnnotation"):
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return  # cut off, or changed by hand: the pixels can be read all the same
+    for annotation in root.iterfind(".//{*}MapAnnotation"):
         if annotation.get("Namespace") != NAMESPACE:
             continue
         said = {part.get("K", ""): part.text or "" for part in annotation.iterfind(".//{*}M")}

@@ -98,6 +98,11 @@ def test_other_files_are_left_to_napari(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "x_labels.tif", np.zeros((4, 5), np.uint8))
     assert layer_readers.get_tiff_reader(str(tmp_path / "x_labels.tif")) is None
     assert layer_readers.get_ome_zarr_reader(str(tmp_path)) is None
+    path, pixels = tmp_path / "damaged_labels.tif", np.zeros((4, 5), np.uint8)
+    tifffile.imwrite(path, pixels, description="<OME><Image></OME>", metadata=None)
+    assert layer_readers.get_tiff_reader(str(path)) is None
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"Info": '{"1": {"flagged": 5}}'})
+    assert layer_readers.get_tiff_reader(str(path)) is None
 
 
 def test_npe2_picks_our_writer_by_the_whole_ending() -> None:
