@@ -183,12 +183,12 @@ def test_the_layer_to_write_to_stays_chosen_through_a_look_in_3d(dock: Any) -> N
 @pytest.fixture
 def source(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The panel alone, and a viewer without a window; no worker draws a picture."""
-    panel = SourcePanel(ViewerModel())
-    qtbot.addWidget(panel)
+    panel = SourcePanel(ViewerModel())  # pytest-qt would delete it before it is closed here
     monkeypatch.setattr(panel.thumbnail, "show_snapshot", lambda _: None)
     yield panel
     panel.close_connections()
     qtbot.wait(200)  # what is said soon is said while it is there
+    panel.deleteLater()
 
 
 def test_the_newest_image_is_offered_and_the_choice_stays(dock: Any) -> None:
