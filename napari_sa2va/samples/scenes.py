@@ -87,13 +87,6 @@ class Scene:
             covered |= mask
         return masks
 
-    def soft_masks(self, factor: int) -> NDArray[np.float32]:
-        """Masks averaged over blocks, shape (cells, side / factor, side / factor)."""
-        small = self.side // factor
-        blocks = self.masks().reshape(len(self.cells), small, factor, small, factor)
-        shares: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
-        return shares
-
 
 def make_scene(seed: int, side: int = SIDE) -> Scene:
     """Draw the cells of a scene.

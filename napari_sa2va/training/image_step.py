@@ -38,11 +38,14 @@ def image_step(
     features = encode_images(network, batch.images)
     states, language = run_language(network, sequences, tokens)
     losses = {"language": weights.language * language}
-    found, presence, figures = clicks_step(
-        network, features, batch.clicked_image, batch.clicked_masks
-    )
-    losses["clicks"] = weights.clicks * found
-    losses["presence"] = weights.presence * presence
+    figures: dict[str, float] = {}
+    # With two decoders, as Sa2VA-i has them, corrections go through the other one.
+    if network.sam2.original_mask_decoder is None:
+        found, presence, figures = clicks_step(
+            network, features, batch.clicked_image, batch.clicked_masks
+        )
+        losses["clicks"] = weights.clicks * found
+        losses["presence"] = weights.presence * presence
     plain = features.raw["backbone_fpn"][2]
     if heads is not None:
         losses |= _of_heads(network, heads, batch, tokens, plain, states, weights)
@@ -58,7 +61,7 @@ def image_step(
         logits, ious, score = decode_masks(network, features, image, embeddings)
         mask, presence = present_mask_loss(logits, ious, score, target)
         losses["mask"] = weights.mask * mask
-        losses["presence"] = losses["presence"] + weights.presence * presence
+        losses["presence"] = losses.get("presence", 0.0) + weights.presence * presence
         there = target.flatten(1).amax(1) > 0
         if bool(there.any()):
             figures["mask IoU"] = chosen_iou(logits[there], ious[there], target[there])

@@ -29,13 +29,6 @@ def test_masks_lie_on_their_cells_colors(seed: int) -> None:
     assert ground.mean() < 40
 
 
-def test_soft_masks_average_the_masks() -> None:
-    scene = make_scene(5)
-    soft = scene.soft_masks(4)
-    assert soft.shape == (len(scene.cells), 64, 64)
-    np.testing.assert_allclose(soft.mean(), scene.masks().mean(), atol=1e-6)
-
-
 def test_clip_starts_as_its_scene_and_moves() -> None:
     clip = make_clip(3, 6)
     first = make_scene(3)

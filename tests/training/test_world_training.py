@@ -209,6 +209,19 @@ def test_a_clip_teaches_memory_but_not_the_encoders(words: bool, start: Start) -
     start.network.zero_grad(set_to_none=True)
 
 
+def test_clicks_are_not_taught_to_a_decoder_that_does_not_answer_them(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {"size": 2, "questions": 2}
+    batch = WorldBatches(start.tokenizer, start.network.config, 5, **sizes).make(range(5, 7))
+    with torch.no_grad():
+        assert "clicks" in image_step(start.network, None, batch, LossWeights()).losses
+        other = start.network.sam2.sam_mask_decoder
+        monkeypatch.setattr(start.network.sam2, "original_mask_decoder", other)
+        losses = image_step(start.network, None, batch, LossWeights()).losses
+    assert "clicks" not in losses and "mask" in losses and "presence" in losses
+
+
 def test_a_part_of_a_clip_may_skip_frames_and_shows_the_crossing() -> None:
     clip = make_clip(5, 24, (128, 128), "cross")
     i, j = clip.crossing[0]
