@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from napari_sa2va.annotation.session.places import data_folder
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing
 
 if TYPE_CHECKING:
@@ -121,5 +122,14 @@ def write_questions(text: str, session: Path | None = None) -> None:
 
 
 def forget_questions(session: Path) -> None:
-    """Go back to the user's questions where a session had its own."""
-    (session / FILE).unlink(missing_ok=True)
+    """Go back to the user's questions where a session had its own.
+
+    Raises
+    ------
+    InvalidInput
+        The disk refuses.
+    """
+    try:
+        (session / FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{session / FILE} cannot be removed: {error}.") from error

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from napari_sa2va.annotation.ready_questions import (
     BLANK,
+    FILE,
     STANDARD,
     by_group,
     forget_questions,
@@ -14,10 +17,10 @@ from napari_sa2va.annotation.ready_questions import (
     write_questions,
 )
 
+from napari_sa2va.errors import InvalidInput
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_the_standard_ones_are_all_read() -> None:
@@ -59,3 +62,9 @@ def test_a_session_has_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (read_questions(session), read_questions()) == ("Here: Where?", "Où?")
     forget_questions(session)
     assert read_questions(session) == "Où?"
+
+
+def test_a_refusal_to_remove_questions_is_said(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()  # no file: the system will not unlink it
+    with pytest.raises(InvalidInput, match="cannot be removed"):
+        forget_questions(tmp_path)
