@@ -16,7 +16,6 @@ from napari_sa2va.annotation.ready_questions import (
     read_questions,
     write_questions,
 )
-
 from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
