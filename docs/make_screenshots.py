@@ -117,7 +117,7 @@ def reviewed(name: str) -> None:
 
 
 def captioned(theme: str, name: str) -> None:
-    """Show a grounded caption of the sample image, and a question that goes on from it."""
+    """Show a grounded caption of the sample image."""
     viewer = napari.Viewer(show=True)
     viewer.theme = theme
     viewer.window.resize(1360, 1000)
@@ -127,10 +127,6 @@ def captioned(theme: str, name: str) -> None:
         dock.sections[part].unfold(False)
     settle(3)
     dock.chat.caption()
-    wait_for_run(dock)
-    dock.ask.mode = "ask"
-    dock.ask.composer.setPlainText("How many red cells are in this image?")
-    dock.run()
     wait_for_run(dock)
     viewer.reset_view()
     settle(1)

@@ -47,7 +47,9 @@ def said_lines(record: ObjectRecord) -> list[str]:
     lines = [f"“{record.phrase}”" if record.phrase else "no phrase"]
     if not math.isnan(record.score):
         lines.append(f"score {record.score:.2f}")
-    answer = " ".join(_MARKS.sub("", record.answer.replace("[SEG]", f"■ {record.label}")).split())
+    # Of several masks in an answer, which is this object's is not in its row.
+    named = f"■ {record.label}" if record.answer.count("[SEG]") == 1 else "■"
+    answer = " ".join(_MARKS.sub("", record.answer.replace("[SEG]", named)).split())
     if answer and record.author == "model":
         lines.append(answer)
     if record.description:
