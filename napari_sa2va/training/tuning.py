@@ -160,9 +160,11 @@ class TuningRun:
             )
 
         def losses(number: int) -> tuple[str, StepResult]:
-            again = rehearsed is not None and is_due(number, tuning.rehearsed)
-            batch = next(rehearsed if again and rehearsed else batches).to(self.device)
-            prefix = "rehearsed " if again else ""
+            if rehearsed is not None and is_due(number, tuning.rehearsed):
+                prefix, source = "rehearsed ", rehearsed
+            else:
+                prefix, source = "", batches
+            batch = next(source).to(self.device)
             return prefix, image_step(self.network, None, batch, tuning.weights)
 
         with memory_told():

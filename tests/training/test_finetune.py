@@ -108,6 +108,13 @@ def test_parts_and_lora_of_any_checkpoint_are_trained_and_merged(
         TuningRun(replace(tuning, lora=3), examples, (), _CPU)
 
 
+def test_what_is_rehearsed_is_trained_on(tiny_folder: Path, data: Path, tmp_path: Path) -> None:
+    tuning = Tuning(tiny_folder, tmp_path, train="parts", rehearsed=1.0, images=1, workers=0)
+    run = TuningRun(tuning, read_folder(data), read_folder(data), _CPU)
+    _one_step(run)
+    assert run.loop.step == 1
+
+
 def test_what_does_not_go_together_is_said(tiny_folder: Path, data: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="--train parts"):
         Tuning(tiny_folder, tmp_path, lora=4)
