@@ -45,10 +45,9 @@ def wait_for_run(dock: Any, seconds: float = 300) -> None:
     settle(1.5)
 
 
-def answered(theme: str, name: str) -> None:
+def answered(name: str) -> None:
     """Show the sample image with its expressions answered."""
     viewer = napari.Viewer(show=True)
-    viewer.theme = theme
     viewer.window.resize(1360, 860)
     dock = prepare(viewer, "\n".join(SAMPLE_EXPRESSIONS), ModelChoice())
     wait_for_run(dock)
@@ -147,8 +146,7 @@ def click(viewer: Any, at: tuple[int, int]) -> None:
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     for take, *details in (
-        (answered, "dark", "answered.png"),
-        (answered, "light", "answered-light.png"),
+        (answered, "answered.png"),
         (followed, "stack.png"),
         (reviewed, "reviewed.png"),
         (captioned, "dark", "captioned.png"),

@@ -393,19 +393,11 @@ def test_rejected_marks_can_be_brought_back(desk: Desk) -> None:
     assert not desk.it.drawing.marks.layer.visible
 
 
-def test_accept_waits_for_what_is_computed(desk: Desk) -> None:
+@pytest.mark.parametrize("ahead", [False, True], ids=["alone", "behind a look ahead"])
+def test_accept_waits_for_what_is_computed(ahead: bool, desk: Desk) -> None:
     desk.runner.hold = True
-    desk.click(20, 30, wait=False)
-    assert not desk.it.accept()
-    assert "as soon as it is found" in desk.it.state.text
-    desk.runner.hold = False
-    desk.idle()
-    assert np.array_equal(desk.labels.data == 1, disk(20, 30))
-
-
-def test_accept_waits_also_where_the_image_is_still_looked_at_ahead(desk: Desk) -> None:
-    desk.runner.hold = True
-    desk.it._ahead.look()
+    if ahead:
+        desk.it._ahead.look()
     desk.click(20, 30, wait=False)
     assert not desk.it.accept()
     assert "as soon as it is found" in desk.it.state.text
