@@ -65,6 +65,24 @@ def _unknown(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
     return Dialogue((segmenting(question, "unknown word", ()),))
 
 
+def _converse(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
+    """Draw two to four of the other kinds in a row; regions are pointed out by the first alone."""
+    wanted = int(rng.integers(2, 5))
+    found: list[Dialogue] = []
+    for _ in range(_TRIES):
+        kinds = _LATER if found else (*_LATER, *_POINTING)
+        drawn = KINDS[str(rng.choice(kinds))](scene, rng)
+        if drawn is not None and drawn not in found:
+            found.append(drawn)
+        if len(found) == wanted:
+            turns = tuple(turn for one in found for turn in one.turns)
+            return Dialogue(turns, found[0].regions)
+    return None
+
+
+_LATER: Final = ("referring", "referring", "count", "caption", "words", "follow-up")
+_POINTING: Final = ("region", "comparison")
+
 KINDS: Final[Mapping[str, Callable[[Scene, np.random.Generator], Dialogue | None]]] = {
     "referring": _refer,
     "region": _describe,
@@ -74,11 +92,12 @@ KINDS: Final[Mapping[str, Callable[[Scene, np.random.Generator], Dialogue | None
     "words": _words,
     "follow-up": following_up,
     "unknown": _unknown,
+    "conversation": _converse,
 }
 """What draws a dialogue of each kind; None where it does not fit the scene as drawn."""
 
 MIX: Final = {
-    "referring": 0.56,
+    "referring": 0.48,
     "region": 0.12,
     "count": 0.07,
     "caption": 0.06,
@@ -86,6 +105,7 @@ MIX: Final = {
     "words": 0.05,
     "follow-up": 0.07,
     "unknown": 0.01,
+    "conversation": 0.08,
 }
 """Shares of the kinds, when all are taught."""
 

@@ -124,6 +124,16 @@ def test_a_follow_up_needs_the_turn_before() -> None:
     assert all(len(answers[question]) > 1 for question in shared if "size" in question)
 
 
+def test_conversations_go_on_without_new_regions() -> None:
+    """Long ones are taught: asked alone only, a model says nonsense in its fifth turn."""
+    drawn = [dialogue for _, dialogue in _dialogues(range(30), {"conversation": 1.0})]
+    lengths = Counter(len(dialogue.turns) for dialogue in drawn)
+    assert set(range(2, 7)) <= lengths.keys() and max(lengths) <= 8
+    assert any(dialogue.regions for dialogue in drawn)
+    for dialogue in drawn:
+        assert all("region" not in turn.question for turn in dialogue.turns[1:]), dialogue
+
+
 def test_captions_name_every_cell_once() -> None:
     for seed in range(30):
         scene = make_scene(seed, _SIZE)
