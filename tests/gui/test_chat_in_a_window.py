@@ -5,16 +5,19 @@ What the checkpoint gets wrong is shown as it is: all that is asserted follows f
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QTextCursor
 
 from napari_sa2va.annotation.conversation import with_chips
 from napari_sa2va.engine import CAPTION_QUESTION, QuestionDone, Runner
 from napari_sa2va.samples import SAMPLE_SEED, cells
 from napari_sa2va.samples.scenes import make_scene
+from tests.gui.mouse import move_mouse
 
 if TYPE_CHECKING:
     import threading
@@ -126,14 +129,22 @@ def test_a_conversation_with_the_demo_checkpoint(dock: Any, qtbot: Any) -> None:
         if one.labels
     )
 
-    # From the chip to the object.
+    # From the chip to the object. The text may still move: the mouse goes after it.
     objects.labels.selected_label = 0
     view.show_chip(number, chip)
-    cursor = view._shown[number].chips[chip].cursor
-    place = view.cursorRect(cursor).center()
-    place.setX(place.x() - 6)  # the cursor stands behind its last letter
-    qtbot.mouseMove(view.viewport(), place)
-    qtbot.waitUntil(lambda: any(one.name == "Pointed at" and one.visible for one in viewer.layers))
-    qtbot.mouseClick(view.viewport(), LEFT, pos=place)
+    steps = itertools.count()
+
+    def on_the_chip() -> QPoint:
+        cursor = QTextCursor(view._shown[number].chips[chip].cursor)
+        cursor.setPosition(cursor.selectionStart())
+        place = view.cursorRect(cursor).center()
+        return QPoint(place.x() + 3 + next(steps) % 2, place.y())
+
+    def pointed_at() -> bool:
+        move_mouse(view.viewport(), on_the_chip())
+        return any(one.name == "Pointed at" and one.visible for one in viewer.layers)
+
+    qtbot.waitUntil(pointed_at)
+    qtbot.mouseClick(view.viewport(), LEFT, pos=on_the_chip())
     assert objects.labels.selected_label == label
     assert viewer.layers.selection.active is objects.labels

@@ -23,6 +23,7 @@ from napari_sa2va.widgets.chat_fonts import FontCheck, sentence
 from napari_sa2va.widgets.chat_markdown import CHIP, LINK, rendered
 from napari_sa2va.widgets.chat_turns import Look
 from napari_sa2va.widgets.transcript import Transcript
+from tests.gui.mouse import move_mouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +173,7 @@ def test_chips_follow_their_objects_and_the_mouse(view: Transcript, qtbot: Any) 
     at.setPosition(chip.selectionStart() + 2)
     place = view.cursorRect(at).center()
     with qtbot.waitSignal(view.chip_entered) as entered:
-        qtbot.mouseMove(view.viewport(), place)
+        move_mouse(view.viewport(), place)
     assert entered.args == [1, 0]
     with qtbot.waitSignal(view.chip_clicked) as clicked:
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
