@@ -23,7 +23,7 @@ from napari_sa2va.annotation.records import now
 from napari_sa2va.viewer.crop import cropped, on_labels
 from napari_sa2va.viewer.draft import Draft
 from napari_sa2va.viewer.entries import Entry, Spot
-from napari_sa2va.viewer.store import CannotWrite
+from napari_sa2va.viewer.store import CannotWrite, LayerLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -158,9 +158,13 @@ class LabelRun:
         ------
         InvalidInput
             The layer's kind of integer has no room for its labels.
+        LayerLost
+            The layer has another array.
         CannotWrite
             The array could not be written (disk full); masks added before stay.
         """
+        if self._closed:
+            raise LayerLost(self.objects.labels.name)
         if not soft.mask.any():
             return ()
         spot = cropped(self._placement, soft.box)
@@ -182,7 +186,9 @@ class LabelRun:
         if not kept:
             self._found.remove(found)
             self._covered.append(found)
-        self.objects.drop(set(labels) - set(kept))
+            self.objects.drop(labels)
+        # Of a mask that is painted in part, covered parts keep their labels: a lower border or
+        # `overwrite` may show them.
         return kept
 
     def answered(self, labels: Sequence[int], answer: str) -> None:

@@ -26,6 +26,16 @@ class CannotWrite(Sa2VAError):
     """Labels cannot be written where they belong: no space, no right, or the disk is gone."""
 
 
+class LayerLost(Sa2VAError):
+    """The layer that a run writes to was deleted, or its data replaced: the run must end."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} was deleted, or its data was replaced, so the run was ended. "
+            "Labels written before are in the data as it was."
+        )
+
+
 def default_folder() -> Path:
     """Return the folder of large label arrays, unless the user chose another."""
     return Path.home() / "napari-sa2va"

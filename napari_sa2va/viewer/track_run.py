@@ -11,7 +11,7 @@ from napari_sa2va.annotation import ObjectRecord
 from napari_sa2va.annotation.actions import Action
 from napari_sa2va.annotation.painting import shifted
 from napari_sa2va.annotation.records import now
-from napari_sa2va.errors import InvalidInput, Sa2VAError
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.crop import pasted
 from napari_sa2va.viewer.entries import (
     NOWHERE,
@@ -25,7 +25,7 @@ from napari_sa2va.viewer.entries import (
 from napari_sa2va.viewer.navigation import may_show
 from napari_sa2va.viewer.repainting import Repainting
 from napari_sa2va.viewer.stamps import PlaneChange, Stamp, gained
-from napari_sa2va.viewer.store import cannot_write, place_of, whole_chunks
+from napari_sa2va.viewer.store import LayerLost, cannot_write, place_of, whole_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
     from napari_sa2va.viewer.edits import Edit
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.stack import StackSnapshot
-
-
-class LayerLost(Sa2VAError):
-    """The layer that a run writes to was deleted, or its data replaced: the run must end."""
 
 
 class TrackRun:
@@ -382,10 +378,7 @@ class TrackRun:
 
     def _check(self) -> None:
         if self.lost:
-            raise LayerLost(
-                f"{self.objects.labels.name!r} was deleted, or its data was replaced, so the run "
-                "was ended. Labels written before are in the data as it was."
-            )
+            raise LayerLost(self.objects.labels.name)
 
     def _on_edit(self, edits: list[Edit]) -> None:
         self._edits += edits

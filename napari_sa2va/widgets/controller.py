@@ -29,6 +29,7 @@ from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer.history import NoUndo
 from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.stack import StackSnapshot
+from napari_sa2va.viewer.store import LayerLost
 from napari_sa2va.widgets.active_run import (
     ActiveRun,
     other_stacks,
@@ -339,6 +340,10 @@ class RunController:
         assert isinstance(result, LabelRun)
         try:
             labels = result.add(found.soft, found.phrase, found.iou)
+        except LayerLost as error:  # nor could any other mask be painted
+            run.result = None
+            self.cancel(str(error))
+            return
         except Sa2VAError as error:
             run.notes.append(Message(str(error), "error"))
         run.labels.setdefault(found.index, []).append(labels)

@@ -15,7 +15,7 @@ from napari_sa2va.viewer.labels import create_labels
 from napari_sa2va.viewer.objects import LabelObjects
 from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.source import snapshot
-from napari_sa2va.viewer.store import CannotWrite
+from napari_sa2va.viewer.store import CannotWrite, LayerLost
 
 SIDE = 64
 
@@ -541,6 +541,19 @@ def test_overwriting_is_undone_to_the_border_before() -> None:
     assert run.threshold == 0.2
 
 
+def test_covered_parts_keep_their_own_labels() -> None:
+    scene = Scene()
+    scene.run(soft_disk((15, 15, 10)), phrase="old")
+    parts = soft_disk((15, 15, 6), (15, 45, 6))  # the first lies wholly under the old one
+    run = scene.run(parts, soft_disk((45, 45, 8)), phrase="new", split=True)
+    assert run.labels == (3, 4)
+    assert scene.state() == ([1, 3, 4], [1, 3, 4], [1, 3, 4])
+    assert run.overwrite()
+    assert run.labels == (2, 3, 4)
+    where = {label: scene.labels.data[at] for label, at in ((2, (15, 15)), (4, (45, 45)))}
+    assert where == {2: 2, 4: 4}
+
+
 def test_what_is_undone_during_a_run_does_not_come_back_with_its_undo() -> None:
     scene = Scene()
     scene.run(soft_disk((30, 30, 12)))
@@ -559,5 +572,7 @@ def test_a_run_ends_when_the_layer_gets_another_array() -> None:
     assert not scene.objects.undo()  # its steps belong to the array before
     run.move_border(0.2)
     assert not run.commit() and not run.overwrite()
+    with pytest.raises(LayerLost, match="replaced"):
+        run.add(soft_disk((5, 5, 3), shape=(8, 8)), "the cell", 0.9)
     run.close()
     assert not scene.labels.data.any()

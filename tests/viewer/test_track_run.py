@@ -15,8 +15,8 @@ from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer import stack_snapshot
 from napari_sa2va.viewer.labels import create_labels
 from napari_sa2va.viewer.objects import LabelObjects
-from napari_sa2va.viewer.store import CannotWrite
-from napari_sa2va.viewer.track_run import LayerLost, TrackRun
+from napari_sa2va.viewer.store import CannotWrite, LayerLost
+from napari_sa2va.viewer.track_run import TrackRun
 
 SIDE = 40
 FRAMES = 30

@@ -231,6 +231,21 @@ def test_a_layer_deleted_in_mid_run(
     assert runner.finished == 1
 
 
+def test_an_array_replaced_in_mid_run(dock: Any, run: Any, runner: Any, qtbot: Any) -> None:
+    runner.paused_at = lambda event: isinstance(event, QuestionDone) and event.index == 0
+    run("the red disks\nthe green disk", wait=False)
+    qtbot.waitUntil(runner.reached.is_set)
+    qtbot.waitUntil(lambda: dock.objects.model.rowCount() == 1)
+    labels = labels_of(dock)
+    labels.data = np.zeros_like(labels.data)  # as another plugin does
+    runner.go_on.set()
+    qtbot.waitUntil(lambda: not dock.controller.busy)
+    assert "its data was replaced" in dock.messages.text
+    assert not labels.data.any()
+    run("the blue disk")
+    assert labels.data.any() and dock.objects.model.rowCount() == 1
+
+
 def test_another_model_chosen_in_mid_run(dock: Any, run: Any, runner: Any, qtbot: Any) -> None:
     runner.paused_at = lambda event: isinstance(event, MaskFound)
     run("the red disks", wait=False)
