@@ -100,7 +100,8 @@ class CorrectTarget:
     @property
     def propagates(self) -> int | None:
         """The object that would be propagated: the one accepted last, or the selected one."""
-        return self.last.label if self.new and self.last is not None else self.selected
+        last = self._last_here
+        return last.label if self.new and last is not None else self.selected
 
     @property
     def to_propagate(self) -> tuple[LabelObjects, int, PlaneIndex | None]:
@@ -111,12 +112,18 @@ class CorrectTarget:
         InvalidInput
             There is none.
         """
-        label, last = self.propagates, self.last
+        label, last = self.propagates, self._last_here
         if last is not None and last.label == label:
             return last.objects, last.label, last.plane
         if label is None or self.objects is None:
             raise InvalidInput("Select the object to propagate, in the table or by a click.")
         return self.objects, label, None
+
+    @property
+    def _last_here(self) -> Accepted | None:
+        """What was accepted last, if it is one of `objects`: others have the same labels."""
+        last = self.last
+        return last if last is not None and last.objects is self.objects else None
 
     def accept(self, accepted: Accepted) -> None:
         """Select the object that was accepted; after a new one comes the next new one."""

@@ -92,7 +92,8 @@ def propagation(
             chosen, keys="current", direction=direction, check_every=0, reseed=False, each=False
         )
     phrase = "" if entry is None else entry.record.phrase
-    return Propagation(stack, {frame: (mask,)}, (phrase,), (label,), track, asked)
+    into = replace(asked, target=objects.labels)
+    return Propagation(stack, {frame: (mask,)}, (phrase,), (label,), track, into)
 
 
 def _in_line(stack: StackSnapshot, plane: PlaneIndex) -> PlaneIndex:

@@ -95,12 +95,13 @@ class Owner:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
+        self.images: tuple[Image, ...] = ()
         self.chosen: dict[str, Any] = {"look_at": "whole", "model": ModelChoice("demo")}
         self.messages: list[Any] = []
 
     def asked(self) -> Asked:
-        images = tuple(layer for layer in self.viewer.layers if isinstance(layer, Image))
-        return Asked("", "segment", images, **self.chosen)
+        every = tuple(layer for layer in self.viewer.layers if isinstance(layer, Image))
+        return Asked("", "segment", self.images or every, **self.chosen)
 
     @property
     def told(self) -> str:
@@ -639,6 +640,27 @@ def test_propagation_starts_from_the_corrected_plane(open_desk: Callable[..., De
     assert list(found.masks) == [2]
     track = found.track
     assert (track.method, track.within, track.check_every) == ("official", (1, 4), 0)
+
+
+def test_what_was_accepted_on_another_image_is_not_propagated(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk(np.zeros((3, 60, 80), np.uint8))
+    desk.viewer.dims.set_current_step(0, 0)
+    new_object(desk, 0, 20, 30)
+    first = desk.labels
+    second = desk.viewer.add_image(np.zeros((3, 60, 80), np.uint8), name="second")
+    desk.owner.images = (second,)
+    assert new_object(desk, 0, 40, 60) == 1
+    desk.owner.images = (desk.image,)
+    desk.it.target.follow(desk.results.of(first))  # as the dock does
+    for choose in (desk.it.begin_new, desk.it.take_selected):
+        choose()
+        found = desk.it.to_propagate("both")
+        assert found is not None
+        ((mask,),) = found.masks.values()
+        assert np.array_equal(mask, disk(20, 30))
+        assert (found.into, found.asked.target) == ((1,), first)
 
 
 def test_the_brush_in_hand_has_the_mouse(desk: Desk) -> None:
