@@ -138,6 +138,8 @@ class ActiveRun:
         What was found for the object that is asked for again.
     chat : ChatRun or None
         What goes with a question of the conversation.
+    active : Layer or None
+        The layer that was chosen when it began.
     """
 
     asked: Asked
@@ -162,6 +164,7 @@ class ActiveRun:
     asking: bool = False
     renewed: list[SoftMask] = field(default_factory=list)
     chat: ChatRun | None = None
+    active: Any = None
     worker: Any = None
 
     def request(self) -> Request | ChatRequest | TrackRequest | MaskTrackRequest:

@@ -47,11 +47,12 @@ from napari_sa2va.widgets.messages import (
     notes_on_answer,
     overlapping,
 )
+from napari_sa2va.widgets.selecting import select_found
 from napari_sa2va.widgets.track_writer import TrackWriter
 from napari_sa2va.widgets.worker import MaskPrepared, QuestionsMade, RunWorker, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_sa2va.engine import Event, Runner
     from napari_sa2va.viewer.objects import LabelObjects
@@ -100,6 +101,8 @@ class RunController:
         self.turn_done = self.dialogue.turn_done
         self.begins_anew = False
         """Whether the next question begins a new conversation."""
+        self.correcting: Callable[[], bool] = lambda: False
+        """Whether the user corrects objects: then a run selects none."""
         self.tracks = TrackWriter()
         self._describing = Describing(viewer, results, self.writing.emit)
         self.last_run: LabelRun | None = None
@@ -251,7 +254,7 @@ class RunController:
             self._run.cancelled.set()
 
     def _start(self, run: ActiveRun) -> None:
-        self._run = run
+        self._run, run.active = run, self._viewer.layers.selection.active
         self._describing.begin()
         self.told.emit(combined(run.notes) if run.notes else None)
         self.busy_changed.emit(True)
@@ -472,9 +475,8 @@ class RunController:
             self.tracks.end(run)
         if run.asked.ask_overlap and result.overlapped:
             run.overlapping.append(result)
-        self._viewer.layers.selection.active = result.objects.labels
-        if result.labels:
-            result.objects.labels.selected_label = result.labels[-1]
+        if not self.correcting():
+            select_found(self._viewer, run, result)
         self.painted.emit(self.last_run)
 
     def _overwrite(self, results: Sequence[LabelRun | TrackRun]) -> None:

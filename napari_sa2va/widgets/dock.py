@@ -101,6 +101,8 @@ class Sa2VAWidget(QWidget):
         self.correct = CorrectPart(
             self._viewer, self._results, self._runner, self.asked, self.controller.follow, self
         )
+        correcting = self.correct.correcting
+        self.controller.correcting = lambda: correcting.state.on
         self.regions = RegionsPart(self._viewer, self._results, self.controller, self.asked)
         self.ask.place_regions(self.regions.panel)
         self.options = OptionsPanel()

@@ -49,9 +49,9 @@ def told(controller: RunController) -> list[Any]:
 
 
 @pytest.fixture
-def run(controller: RunController, qtbot: Any) -> Callable[[Asked], None]:
-    def run(asked: Asked) -> None:
-        assert controller.ask(asked)
+def run(controller: RunController, qtbot: Any) -> Callable[..., None]:
+    def run(asked: Asked, **options: Any) -> None:
+        assert controller.ask(asked, **options)
         qtbot.waitUntil(lambda: not controller.busy)
 
     return run
@@ -118,6 +118,29 @@ def test_who_leaves_in_mid_run_keeps_what_was_found(
     objects.undo()
     assert not labels.data.any()
     qtbot.waitUntil(lambda: runner.finished == 1)
+
+
+def test_a_run_takes_nothing_out_of_the_users_hands(
+    controller: Any, viewer: Any, runner: Any, run: Any, qtbot: Any
+) -> None:
+    run(asked(viewer, "the green disk"))
+    labels, selection = labels_of(viewer), viewer.layers.selection
+    assert (selection.active, labels.selected_label) == (labels, 1)
+    labels.mode, labels.selected_label = "paint", 7
+    run(asked(viewer, "the red disks"))
+    assert labels.selected_label == 7
+    labels.mode = "pan_zoom"
+    controller.correcting = lambda: True
+    run(asked(viewer, "the red disks", replace=True), again=True)
+    assert labels.selected_label == 7
+    controller.correcting = lambda: False
+    runner.paused_at = lambda event: isinstance(event, QuestionDone)
+    assert controller.ask(asked(viewer, "the blue disk"))
+    qtbot.waitUntil(runner.reached.is_set)
+    other = viewer.add_image(np.zeros((9, 9)), name="other")
+    runner.go_on.set()
+    qtbot.waitUntil(lambda: not controller.busy)
+    assert labels.data.max() == 4 and selection.active is other
 
 
 def through_time(viewer: Any, picture: np.ndarray, text: str, *, each: bool) -> Asked:
