@@ -194,7 +194,7 @@ class Sa2VAWidget(QWidget):
         self.options.changed.connect(self._on_options)
         self.stack.changed.connect(self._on_stack)
         self.stack.resume_clicked.connect(self._on_resume)
-        self._results.removed.connect(self._on_source)
+        self._results.removed.connect(self._on_removed)
         self._results.refused.connect(self._on_refused)
         self.correct.correcting.told.connect(self.messages.show_message)
         self.correct.correcting.refining.ready.connect(self._on_model_ready)
@@ -269,8 +269,8 @@ class Sa2VAWidget(QWidget):
         self._show_cost()
         if busy:
             self._images_asked = self.source.images
-        elif self._images_asked != self.source.images:  # others were chosen meanwhile
-            self._on_source()
+        elif self._images_asked != self.source.images or self.objects.objects is None:
+            self._on_source()  # others were chosen meanwhile, or the layer was deleted
 
     def _on_model_ready(self, ready: ModelReady, asked: ModelChoice | None = None) -> None:
         chosen = self.model.choice
@@ -381,6 +381,13 @@ class Sa2VAWidget(QWidget):
         stack.setVisible(self.stack.offers)
         self._show_cost()
 
+    def _on_removed(self, objects: LabelObjects) -> None:
+        """Show no layer that was deleted, also where a run goes on."""
+        if objects is self.objects.objects:
+            self.objects.show_objects(None)
+            self.session.follow(None)
+        self._on_source()
+
     def _summarize(self) -> None:
         images = ", ".join(layer.name for layer in self.source.images) or "no image"
         self.sections["Image and model"].summarize(f"{images} · {self.model.short_name}")
@@ -435,7 +442,7 @@ class Sa2VAWidget(QWidget):
         layers = self._viewer.layers.events
         layers.inserted.disconnect(self._on_source)
         layers.removed.disconnect(self._on_source)
-        self._results.removed.disconnect(self._on_source)
+        self._results.removed.disconnect(self._on_removed)
         self._results.refused.disconnect(self._on_refused)
         self._closing()
         self.correct.correcting.drawing.remove()

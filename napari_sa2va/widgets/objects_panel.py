@@ -204,8 +204,10 @@ class ObjectsPanel(QWidget):
         point = point or self._objects.point(label)
         if point is not None:
             self._following = True
-            show_object(self._viewer, self._objects.labels, label, point)
-            self._following = False
+            try:
+                show_object(self._viewer, self._objects.labels, label, point)
+            finally:
+                self._following = False
 
     def _on_choice(self, *_: Any) -> None:
         """Measure what is chosen."""

@@ -231,6 +231,21 @@ def test_a_layer_deleted_in_mid_run(
     assert runner.finished == 1
 
 
+def test_a_layer_deleted_before_a_run_has_found_anything_is_shown_no_more(
+    dock: Any, run: Any, runner: Any, qtbot: Any
+) -> None:
+    run("the red disks")
+    runner.paused_at = lambda event: isinstance(event, ModelReady)
+    run("the purple disk", wait=False)
+    qtbot.waitUntil(runner.reached.is_set)
+    dock._viewer.layers.remove(labels_of(dock))
+    assert dock.controller.busy
+    assert (dock.objects.objects, dock.objects.model.rowCount()) == (None, 0)
+    runner.go_on.set()
+    qtbot.waitUntil(lambda: not dock.controller.busy)
+    assert dock.objects.objects is None
+
+
 def test_an_array_replaced_in_mid_run(dock: Any, run: Any, runner: Any, qtbot: Any) -> None:
     runner.paused_at = lambda event: isinstance(event, QuestionDone) and event.index == 0
     run("the red disks\nthe green disk", wait=False)
