@@ -57,7 +57,7 @@ class Opened:
         if self.demo:
             save_tokenizer(self.start.tokenizer, scratch)
             words = scratch
-        with merged(self.start.network):
+        with merged(self.start.network, self.dtype):
             save_checkpoint(self.start.network, self.start.settings, words, folder, self.dtype)
         # For the official code, which loads a checkpoint by the modules in its folder.
         for module in self.folder.glob("*.py"):

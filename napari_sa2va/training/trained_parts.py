@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import torch
 from torch import nn
 
-from napari_sa2va.errors import InvalidInput
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,14 +27,9 @@ def choose_trained(network: Sa2VANetwork, train: Parts, rank: int, *, words: boo
     train : "all" or "parts"
         ``"parts"``: the projector, text-to-prompt layers and the mask decoder.
     rank : int
-        Of LoRA matrices on the language model; 0 for none. Not where all is trained.
+        Of LoRA matrices on the language model, by peft; 0 for none. Not where all is trained.
     words : bool
         Also train the language model's rows of words, since there are new ones.
-
-    Raises
-    ------
-    InvalidInput
-        If LoRA is asked for, and peft is not installed.
     """
     if train == "all":
         network.requires_grad_(True)
@@ -56,12 +49,8 @@ def choose_trained(network: Sa2VANetwork, train: Parts, rank: int, *, words: boo
 
 
 def _add_lora(language: nn.Module, rank: int) -> None:
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise InvalidInput(
-            "LoRA needs the package peft. Install it with: pip install 'napari-sa2va[train]'."
-        ) from error
+    from peft import LoraConfig, inject_adapter_in_model
+
     settings = LoraConfig(
         r=rank, lora_alpha=2 * rank, lora_dropout=_DROPOUT, target_modules=_ADAPTED
     )
@@ -69,11 +58,12 @@ def _add_lora(language: nn.Module, rank: int) -> None:
 
 
 @contextmanager
-def merged(network: nn.Module) -> Iterator[None]:
+def merged(network: nn.Module, dtype: torch.dtype) -> Iterator[None]:
     """Let a network be an ordinary one for a while, with what LoRA learnt added to its weights.
 
-    The weights as they were come back at the end, to the bit: a run that is saved often does not
-    drift by rounding.
+    The sums are on the CPU, as `dtype`: the device need not hold the language model twice. The
+    weights as they were come back at the end, to the bit: a run that is saved often does not drift
+    by rounding.
     """
     swapped: list[tuple[nn.Module, str, Any, nn.Parameter]] = []
     try:
@@ -84,7 +74,7 @@ def merged(network: nn.Module) -> Iterator[None]:
             parent, _, name = path.rpartition(".")
             swapped.append((network.get_submodule(parent), name, adapted, base.weight))
             with torch.no_grad():
-                total = base.weight + adapted.get_delta_weight("default")
+                total = (base.weight + adapted.get_delta_weight("default")).to("cpu", dtype)
             base.weight = nn.Parameter(total, requires_grad=False)
             setattr(network.get_submodule(parent), name, base)
         yield
