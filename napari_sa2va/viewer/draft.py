@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sa2va.annotation.painting import paint, shifted, union
 from napari_sa2va.viewer.stamps import PlaneChange, Stamp
-from napari_sa2va.viewer.store import cannot_write, place_of
+from napari_sa2va.viewer.store import CannotWrite, cannot_write, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -61,10 +61,14 @@ class Draft:
         self._cover(shapes)
         if self._box is None:
             return
-        wanted = self._painted(shapes, self.replace)
-        shown = np.where(self._read() != self._left, self._read(), wanted)
+        wanted, there = self._painted(shapes, self.replace), self._read()
+        shown = np.where(there != self._left, there, wanted)
+        try:
+            self._write(shown)
+        except CannotWrite:  # some of its chunks may have been written
+            self._left = np.where(self._read() == shown, wanted, self._left)
+            raise
         self._left = wanted
-        self._write(shown)
         self._labels.refresh(extent=False, thumbnail=False, highlight=False)
 
     def commit(self) -> PlaneChange | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +22,7 @@ from napari_sa2va.annotation.masks import (
 )
 from napari_sa2va.annotation.painting import Shape, match_parts
 from napari_sa2va.annotation.records import now
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.crop import cropped, on_labels
 from napari_sa2va.viewer.draft import Draft
 from napari_sa2va.viewer.entries import Entry, Spot
@@ -180,6 +183,8 @@ class LabelRun:
                 self._show()
             except CannotWrite:
                 self._found.remove(found)
+                with suppress(CannotWrite):  # what of it was written goes, if it can
+                    self._show()
                 raise
             self.objects.put(_entries(found))
         kept = tuple(label for label in labels if self.objects.entry(label) is not None)
@@ -193,13 +198,15 @@ class LabelRun:
 
     def answered(self, labels: Sequence[int], answer: str) -> None:
         """Note the model's whole answer with the objects that came of it."""
+        meant = set(labels)
         for found in self._found:
-            if set(found.shape.labels) & set(labels):
+            if not meant.isdisjoint(found.shape.labels):
                 found.record = replace(found.record, answer=answer)
+                meant.update(found.shape.labels)  # covered parts, too
         for found in self._covered:
             if not found.record.answer:
                 found.record = replace(found.record, answer=answer)
-        self.objects.describe(labels, answer=answer)
+        self.objects.describe(sorted(meant), answer=answer)
 
     def move_border(self, threshold: float) -> None:
         """Show the masks with their border at another probability, without history."""
@@ -211,16 +218,14 @@ class LabelRun:
             self.objects.refused.emit(f"The border stays: object {named} is locked.")
             self.threshold_changed.emit(self.threshold)
             return
+        former = self.threshold, [(found.shape, found.memory) for found in self._found]
         self.threshold = threshold
-        self._moved_since_commit = True
-        with self.objects.painting(self._placement.index):
-            for found in self._found:
-                found.shape = self._moved(found)
-                self._put(found, points=False)
-            try:
-                self._show()
-            except CannotWrite as error:
-                self.objects.refused.emit(str(error))
+        try:
+            self._follow_border()
+        except (CannotWrite, InvalidInput) as error:  # a full disk; no numbers left for parts
+            self._restore_border(*former)
+            self.objects.refused.emit(str(error))
+            self.threshold_changed.emit(self.threshold)
 
     def commit(self, detail: Mapping[str, Any] | None = None) -> bool:
         """Make what is shown one undo step; return whether anything changed.
@@ -236,18 +241,28 @@ class LabelRun:
         """Give the masks the pixels that `overlapped` objects kept, as one more undo step."""
         if self._closed:
             return False
-        covered, self._covered = self._covered, []
-        self._draft.replace = True
-        for found in covered:
-            labels = tuple(self.objects.reserve(len(found.shape.labels)))
-            with self.objects.painting():
-                self.objects.put(_entries(_renumbered(found, labels)))
-            self._found.append(found)
+        fresh = self.objects.reserve(sum(len(found.shape.labels) for found in self._covered))
+        numbers = iter(fresh)
+        for found in self._covered:
+            _renumber(found, tuple(islice(numbers, len(found.shape.labels))))
+        former, self._draft.replace = self._draft.replace, True
+        self._found += self._covered
+        try:
+            with self.objects.painting(self._placement.index):
+                self.objects.put(entry for found in self._covered for entry in _entries(found))
+                self._show()
+        except CannotWrite:
+            self._draft.replace = former
+            self._found = [found for found in self._found if found not in self._covered]
+            with self.objects.painting(self._placement.index), suppress(CannotWrite):
+                self._show()
+            self.objects.drop(fresh)
+            raise
+        for found in self._covered:
             nothing = replace(found.shape, parts=np.zeros_like(found.shape.parts))
             for shapes in self._steps.values():
                 shapes.append(nothing)  # at that step it was not there
-        with self.objects.painting(self._placement.index):
-            self._show()
+        self._covered = []
         return self._commit("overwrite", "Overwrite what overlaps", None)
 
     def _what(self) -> tuple[str, str]:
@@ -257,6 +272,25 @@ class LabelRun:
         phrases = list(dict.fromkeys(found.record.phrase for found in self._found))
         more = f" and {len(phrases) - 1} more" if len(phrases) > 1 else ""
         return "run", f"Find “{phrases[0]}”{more}" if phrases and phrases[0] else "Find objects"
+
+    def _follow_border(self) -> None:
+        with self.objects.painting(self._placement.index):
+            for found in self._found:
+                found.shape = self._moved(found)
+                self._put(found, points=False)
+            self._show()
+        self._moved_since_commit = True
+
+    def _restore_border(self, threshold: float, shapes: Sequence[tuple[Shape, Shape]]) -> None:
+        passing = {label for found in self._found for label in found.shape.labels}
+        self.threshold = threshold
+        with self.objects.painting(self._placement.index), suppress(CannotWrite):
+            for found, (shape, memory) in zip(self._found, shapes, strict=True):
+                found.shape, found.memory = shape, memory
+                self._put(found, points=False)
+                passing -= set(memory.labels)
+            self._show()
+        self.objects.drop(passing)
 
     def _put(self, found: FoundObject, *, points: bool) -> None:
         """Describe a mask's labels anew; what the user said of them stays."""
@@ -369,11 +403,10 @@ def _entries(found: FoundObject, known: Callable[[int], Entry | None] | None = N
     return entries
 
 
-def _renumbered(found: FoundObject, labels: tuple[int, ...]) -> FoundObject:
-    """Give the parts of a mask other labels, in place."""
+def _renumber(found: FoundObject, labels: tuple[int, ...]) -> None:
+    """Give the parts of a mask other labels."""
     found.shape = replace(found.shape, labels=labels)
     found.memory = replace(found.memory, labels=labels)
-    return found
 
 
 def _remember(memory: Shape, shape: Shape) -> Shape:

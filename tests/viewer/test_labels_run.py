@@ -32,6 +32,15 @@ def soft_disk(
     return SoftMask.from_model(logits, resize_bilinear(logits, shape) > 0)
 
 
+def faint_and_strong() -> SoftMask:
+    """A part that shows at a threshold of 0.1 only, and another."""
+    rows, columns = np.mgrid[:32, :32] + 0.5
+    faint = -1.0 - np.hypot(rows - 26, columns - 26)
+    strong = 5 - np.hypot(rows - 10, columns - 10)
+    logits = np.maximum(faint, strong).astype(np.float32)
+    return SoftMask.from_model(logits, resize_bilinear(logits, (SIDE, SIDE)) > 0)
+
+
 class FullDisk:
     """An array that refuses what is written while it is full."""
 
@@ -242,12 +251,7 @@ def test_parts_keep_their_labels_while_the_border_moves() -> None:
 
 def test_parts_that_only_pass_by_take_no_labels() -> None:
     scene = Scene()
-    rows, columns = np.mgrid[:32, :32] + 0.5
-    faint = -1.0 - np.hypot(rows - 26, columns - 26)
-    strong = 5 - np.hypot(rows - 10, columns - 10)
-    logits = np.maximum(faint, strong).astype(np.float32)
-    soft = SoftMask.from_model(logits, resize_bilinear(logits, (SIDE, SIDE)) > 0)
-    run = scene.run(soft, split=True)
+    run = scene.run(faint_and_strong(), split=True)
     run.move_border(0.1)
     assert run.labels == (1, 2)
     run.move_border(0.4)
@@ -421,25 +425,83 @@ def test_labels_on_disk_are_written_and_undone() -> None:
     assert objects.rows() == []
 
 
-def test_a_mask_that_a_full_disk_refuses_leaves_the_others() -> None:
+def on_full_disk() -> tuple[FullDisk, LabelObjects, LabelRun]:
     scene = Scene()
     disk = FullDisk(np.zeros((SIDE, SIDE), dtype=np.int32))
     objects = LabelObjects(scene.viewer, scene.viewer.add_labels(disk))
     run = LabelRun(objects, scene.placement, replace=False, split=False, model="demo")
+    return disk, objects, run
+
+
+def test_a_mask_that_a_full_disk_refuses_leaves_the_others() -> None:
+    disk, objects, run = on_full_disk()
     run.add(soft_disk((20, 20, 8)), "a", 0.9)
     disk.full = True
     with pytest.raises(CannotWrite, match=r"No space left.*run again"):
         run.add(soft_disk((45, 45, 8)), "b", 0.9)
     disk.full = False
     assert run.add(soft_disk((45, 20, 8)), "c", 0.9)
+    disk.full = True
+    with pytest.raises(CannotWrite):
+        run.add(soft_disk((45, 45, 8)), "d", 0.9)
+    disk.full = False
     assert run.commit()
     assert [row.phrase for row in objects.rows()] == ["a", "c"]
     assert not disk.data[45, 45] and disk.data[45, 20]
+    # The border goes back to where it was, and can be moved again.
     refused: list[str] = []
     objects.refused.connect(refused.append)
+    before = disk.data.copy()
     disk.full = True
     run.move_border(0.8)
-    assert "No space left" in refused[0]
+    assert "No space left" in refused[0] and run.threshold == 0.5
+    disk.full = False
+    run.move_border(0.2)
+    assert run.commit() and (disk.data > 0).sum() > (before > 0).sum()
+    assert objects.undo()
+    np.testing.assert_array_equal(disk.data, before)
+    assert objects.undo()
+    assert not disk.data.any()
+
+
+def test_an_overwrite_that_a_full_disk_refuses_can_be_tried_again() -> None:
+    disk, objects, run = on_full_disk()
+    run.add(soft_disk((30, 30, 12)), "old", 0.9)
+    run.commit()
+    run.close()
+    run = LabelRun(objects, run._placement, replace=False, split=False, model="demo")
+    run.add(soft_disk((30, 30, 8)), "new", 0.9)
+    run.add(soft_disk((30, 42, 6)), "new", 0.9)
+    run.commit()
+    before = disk.data.copy()
+    disk.full = True
+    with pytest.raises(CannotWrite):
+        run.overwrite()
+    disk.full = False
+    np.testing.assert_array_equal(disk.data, before)
+    assert run.overlapped == (1,) and not run.commit()
+    assert run.overwrite()
+    assert [row.label for row in objects.rows()] == sorted({*np.unique(disk.data)} - {0})
+    assert len(objects.rows()) == 3
+    objects.undo()
+    np.testing.assert_array_equal(disk.data, before)
+
+
+def test_a_border_whose_parts_find_no_numbers_stays() -> None:
+    scene = Scene()
+    data = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    data.flat[:254] = np.arange(1, 255)
+    objects = LabelObjects(scene.viewer, scene.viewer.add_labels(data))
+    run = LabelRun(objects, scene.placement, replace=False, split=True, model="demo")
+    run.add(faint_and_strong(), "the cell", 0.9)
+    run.commit()
+    assert run.labels == (255,)
+    refused: list[str] = []
+    objects.refused.connect(refused.append)
+    before = data.copy()
+    run.move_border(0.1)
+    assert refused and run.threshold == 0.5 and run.labels == (255,)
+    np.testing.assert_array_equal(data, before)
 
 
 def test_a_log_hears_of_a_run_at_its_end() -> None:
@@ -546,10 +608,12 @@ def test_covered_parts_keep_their_own_labels() -> None:
     scene.run(soft_disk((15, 15, 10)), phrase="old")
     parts = soft_disk((15, 15, 6), (15, 45, 6))  # the first lies wholly under the old one
     run = scene.run(parts, soft_disk((45, 45, 8)), phrase="new", split=True)
+    run.answered(run.labels, "Sure, [SEG].")
     assert run.labels == (3, 4)
     assert scene.state() == ([1, 3, 4], [1, 3, 4], [1, 3, 4])
     assert run.overwrite()
     assert run.labels == (2, 3, 4)
+    assert {row.answer for row in scene.objects.rows() if row.label > 1} == {"Sure, [SEG]."}
     where = {label: scene.labels.data[at] for label, at in ((2, (15, 15)), (4, (45, 45)))}
     assert where == {2: 2, 4: 4}
 
