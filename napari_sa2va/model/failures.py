@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-import torch
-
 from napari_sa2va.errors import Cancelled, EngineError, NotEnoughMemory
 from napari_sa2va.model.full_memory import is_out_of_memory
 
@@ -33,9 +31,7 @@ def translated(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _no_memory(doing) from error
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             raise _no_memory(doing) from error
         raise EngineError(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-# CUDA and MPS say the first (torch 2.9 to 2.15), the CPU allocator the second. The CPU and MPS
-# have no class of their own for this error.
-_WORDS: Final = ("out of memory", "can't allocate memory", "not enough memory")
+# CUDA and MPS say the first (torch 2.9 to 2.15), the CPU allocator the second, cuBLAS and cuDNN the
+# last. The CPU and MPS have no class of their own for this error.
+_WORDS: Final = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -249,6 +249,7 @@ class Failing:
     [
         (RuntimeError("CUDA out of memory. Tried"), NotEnoughMemory, "smaller"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), NotEnoughMemory, "smaller"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), NotEnoughMemory, "smaller"),
         (MemoryError(), NotEnoughMemory, "smaller"),
         (RuntimeError("shapes do not match"), EngineError, "shapes do not match"),
         (KeyError("odd"), EngineError, "odd"),

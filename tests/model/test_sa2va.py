@@ -190,6 +190,7 @@ def test_images_of_odd_shapes(internvl: Sa2VA, shape: tuple[int, int]) -> None:
         ),
         (torch.OutOfMemoryError("CUDA out of memory."), NotEnoughMemory),
         (RuntimeError("MPS backend out of memory"), NotEnoughMemory),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), NotEnoughMemory),
         (RuntimeError("CUDA error: device-side assert"), EngineError),
     ],
 )
