@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from napari_sa2va.errors import CheckpointError, NotEnoughMemory
+from napari_sa2va.model.full_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +105,9 @@ class Loop:
                     self.save()
                     saved = time.monotonic()
                     started += saved - now  # saving is no training
-        except (torch.OutOfMemoryError, MemoryError):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             # Raised below, when its traceback no longer holds what the failed step computed:
             # merging LoRA for the checkpoint needs room.
             full = True
@@ -115,7 +118,7 @@ class Loop:
             if self.step > begun or self.spent >= 1:
                 self.save()
         if full:
-            raise _no_memory()
+            raise _no_memory(saved=self.step > 0)
 
     def _one(self, losses: Callable[[int], tuple[str, StepResult]]) -> None:
         rate = self.schedule.rate_at(self.step, self.spent)
@@ -208,14 +211,16 @@ def memory_told() -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _no_memory() from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _no_memory(saved=False) from error
 
 
-def _no_memory() -> NotEnoughMemory:
+def _no_memory(*, saved: bool) -> NotEnoughMemory:
     return NotEnoughMemory(
         "The memory of the device was full while training. Close other programs, and use "
-        "--images 1 or --train parts. What was learnt before is saved."
+        f"--images 1 or --train parts.{' What was learnt before is saved.' if saved else ''}"
     )
 
 

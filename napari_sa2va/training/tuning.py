@@ -125,23 +125,23 @@ class TuningRun:
         opened = open_checkpoint(tuning.start, [segmentation_question(text) for text in texts])
         network = opened.start.network
         choose_trained(network, tuning.train, tuning.lora, words=opened.new_words)
-        with memory_told():
-            network.to(device).train()
-        network.sam2.eval()  # as at inference: no dropout
         rate = tuning.rate or (_DEMO_RATE if opened.demo else _RATE)
         self.opened, self.network = opened, network
-        self.loop = Loop(
-            network,
-            torch.nn.Identity(),  # no throw-away heads: a checkpoint can see
-            make_optimizer([network]),
-            Cosine(rate, tuning.final_share, tuning.warm_up),
-            tuning.minutes,
-            tuning.folder,
-            device,
-            lambda: opened.export(tuning.folder / CHECKPOINT, tuning.folder),
-            tuning.autocast,
-            tuning.save_minutes,
-        )
+        with memory_told():
+            network.to(device).train()
+            network.sam2.eval()  # as at inference: no dropout
+            self.loop = Loop(
+                network,
+                torch.nn.Identity(),  # no throw-away heads: a checkpoint can see
+                make_optimizer([network]),
+                Cosine(rate, tuning.final_share, tuning.warm_up),
+                tuning.minutes,
+                tuning.folder,
+                device,
+                lambda: opened.export(tuning.folder / CHECKPOINT, tuning.folder),
+                tuning.autocast,
+                tuning.save_minutes,
+            )
 
     def train(self) -> None:
         """Train until the time is spent; an interruption saves first.

@@ -23,7 +23,7 @@ from napari_sa2va.training import finetune, loop
 from napari_sa2va.training.checking import check, identity
 from napari_sa2va.training.folder import read_folder
 from napari_sa2va.training.folder_writing import write_folder
-from napari_sa2va.training.loop import Loop
+from napari_sa2va.training.loop import Loop, memory_told
 from napari_sa2va.training.measure_folder import Asked, Measured
 from napari_sa2va.training.optimizer import make_optimizer
 from napari_sa2va.training.schedule import Cosine
@@ -251,13 +251,25 @@ def test_saving_takes_no_time_from_training(
         assert (begun.step, begun.seconds) == (3 * minutes, 60 * minutes)
 
 
-def test_memory_that_runs_out_is_told_and_saves_what_was_learnt(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("MPS backend out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+    ids=["cuda", "mps", "cpu", "python"],
+)
+def test_memory_that_runs_out_is_told_and_saves_what_was_learnt(
+    tmp_path: Path, error: Exception
+) -> None:
     exported: list[int] = []
     for last in (0, 1):
         begun = _loop(tmp_path, export=lambda: exported.append(1))
 
         def out_of_memory(_: torch.Tensor) -> None:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise error
 
         def losses(number: int, begun: Loop = begun, last: int = last) -> tuple[str, StepResult]:
             total = _sum(begun)
@@ -265,11 +277,16 @@ def test_memory_that_runs_out_is_told_and_saves_what_was_learnt(tmp_path: Path) 
                 total.register_hook(out_of_memory)  # going back
             return "", StepResult({"x": total}, {})
 
-        with pytest.raises(NotEnoughMemory, match="--images 1 or --train parts"):
+        with pytest.raises(NotEnoughMemory, match="--images 1 or --train parts") as told:
             begun.train(losses)
+        assert ("is saved" in str(told.value)) == bool(last)
         assert len(exported) == last
         assert (tmp_path / "state.pt").exists() == bool(last)
     assert _loop(tmp_path).step == 1
+    with pytest.raises(NotEnoughMemory), memory_told():
+        raise error
+    with pytest.raises(RuntimeError, match="shapes"), memory_told():
+        raise RuntimeError("shapes do not match")
 
 
 def test_a_download_is_told_of(
