@@ -92,7 +92,7 @@ def reviewed(name: str) -> None:
     objects = dock.objects.objects
     correcting.begin_new()
     settle(3)  # the image is looked at
-    correcting.set_phrase("the purple cell")
+    correcting.set_phrase("the magenta cell")
     click(viewer, (75, 55))
     settle(2)
     correcting.accept()
