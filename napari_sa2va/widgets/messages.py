@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 _NOTHING_NEW: Final = (
-    " was found, but its mask is empty or all of it has labels already. “Replace” would give its "
-    "pixels to the new label."
+    " was found, but its mask is empty or all of it has labels already. With Options ▸ Labels "
+    "there ▸ are replaced, a run gives its pixels to the new label."
 )
 _NOTHING_NEW_OF_THEM: Final = (
-    " were found, but their masks are empty or all of them has labels already. “Replace” would "
-    "give their pixels to the new labels."
+    " were found, but their masks are empty or all of them has labels already. With Options ▸ "
+    "Labels there ▸ are replaced, a run gives their pixels to the new labels."
 )
 _MOST_NAMED: Final = 8
 

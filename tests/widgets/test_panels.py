@@ -336,7 +336,7 @@ def test_what_holds_of_several_expressions_is_said_once() -> None:
     assert alone.startswith("Cancelled.\n“a” was found")
     both = combined(notes).text
     assert both.startswith("Cancelled.\n“a”, “b” were found")
-    assert both.count("Replace") == 1
+    assert both.count("are replaced") == 1
 
 
 def test_a_message_can_be_closed_and_acted_upon(dock: Any, qtbot: Any) -> None:
