@@ -138,7 +138,7 @@ def clashes() -> str:
         if len(names) > 1
     )
     text = "; ".join(said)
-    return f"{text}. Change one in the preferences of napari-sa2va." if text else ""
+    return f"{text}. Change one under File ▸ Preferences ▸ Sa2VA ▸ Keys." if text else ""
 
 
 def _is_one_key(text: str) -> bool:

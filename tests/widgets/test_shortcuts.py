@@ -175,7 +175,7 @@ def test_keys_are_shown_and_can_be_changed(changed: Any, monkeypatch: pytest.Mon
     changed("accept", SHORTCUTS["reject"].default.lower())
     assert clashes() == (
         "W is the key of “Accept (good)” and of “Reject (wrong)”. "
-        "Change one in the preferences of napari-sa2va."
+        "Change one under File ▸ Preferences ▸ Sa2VA ▸ Keys."
     )
     # Where the plugin is not installed for napari, there are no settings.
     monkeypatch.setattr(shortcuts, "setting", lambda group, name, default: default)
