@@ -14,6 +14,9 @@ from napari_sa2va.zoo.gpu import why_not_on
 DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 DTYPES: Final = ("auto", "float32", "bfloat16", "float16", "int8", "int4")
 _TIP_LETTERS: Final = 72
+# As napari.yaml describes the two settings.
+_DEVICE: Final = 'Where the model runs. "auto" takes an NVIDIA GPU, else Apple\'s, else the processor.'
+_DTYPE: Final = 'Number format of the weights. "auto" takes the one that the device is good at.'
 
 
 class DeviceRow(QWidget):
@@ -27,8 +30,8 @@ class DeviceRow(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.device = _choice(DEVICES, setting("model", "device", "auto"), "Device")
-        self.dtype = _choice(DTYPES, setting("model", "dtype", "auto"), "Precision")
+        self.device = _choice(DEVICES, setting("model", "device", "auto"), "Device", _DEVICE)
+        self.dtype = _choice(DTYPES, setting("model", "dtype", "auto"), "Precision", _DTYPE)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(QLabel("On"))
@@ -62,11 +65,11 @@ class DeviceRow(QWidget):
                 self.dtype.blockSignals(False)
 
 
-def _choice(texts: tuple[str, ...], current: str, name: str) -> QComboBox:
+def _choice(texts: tuple[str, ...], current: str, name: str, tip: str) -> QComboBox:
     combo = QComboBox()
     combo.addItems(texts)
     combo.setCurrentText(current)
     combo.setAccessibleName(name)
-    combo.setToolTip(name)
+    combo.setToolTip(textwrap.fill(f"{name}: {tip}", _TIP_LETTERS))
     combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return combo

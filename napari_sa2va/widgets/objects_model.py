@@ -264,7 +264,10 @@ def _sorted_by(record: ObjectRecord, column: Column) -> Any:
 def _tip(record: ObjectRecord) -> str:
     lines = [f"{record.label}: {record.phrase}"]
     if not math.isnan(record.score):
-        lines.append(f"mean probability {record.score:.3f}, predicted IoU {record.iou:.3f}")
+        lines.append(
+            f"score {record.score:.3f} (mean probability inside the mask), SAM2's own estimate of "
+            f"its overlap {record.iou:.3f}"
+        )
     if record.first_frame is not None:
         lines.append(f"in {record.frames} planes, {record.first_frame} to {record.last_frame}")
     if record.flagged:

@@ -174,6 +174,7 @@ def test_the_dock_opens_it_and_takes_the_choice(
     manager.remove.click()  # off the list, and out of the dock's
     qtbot.waitUntil(lambda: panel.model.findData("tiny") < 0, timeout=20_000)
     assert panel.name == "demo"
+    assert "the processor" in panel.device.toolTip() and "the weights" in panel.dtype.toolTip()
     panel.device.setCurrentText("cpu")
     items = panel.dtype.model()
     assert [items.item(row).isEnabled() for row in (3, 4, 5)] == [True, True, False]

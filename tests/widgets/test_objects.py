@@ -174,6 +174,7 @@ def test_status_and_lock_are_shown_and_told_to_screen_readers(
         step.change(2, description="A round cell.", looked="a crop", note="mine")
     tip = of(2, Qt.ItemDataRole.ToolTipRole)
     assert "A round cell." in tip and "a crop" in tip and "mine" in tip
+    assert "score 0.400 (mean probability inside the mask)" in tip and "overlap 0.800" in tip
 
 
 def test_undo_and_redo_say_what_they_would_do(panel: ObjectsPanel, objects: LabelObjects) -> None:
