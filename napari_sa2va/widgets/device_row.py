@@ -15,7 +15,9 @@ DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 DTYPES: Final = ("auto", "float32", "bfloat16", "float16", "int8", "int4")
 _TIP_LETTERS: Final = 72
 # As napari.yaml describes the two settings.
-_DEVICE: Final = 'Where the model runs. "auto" takes an NVIDIA GPU, else Apple\'s, else the processor.'
+_DEVICE: Final = (
+    'Where the model runs. "auto" takes an NVIDIA GPU, else Apple\'s, else the processor.'
+)
 _DTYPE: Final = 'Number format of the weights. "auto" takes the one that the device is good at.'
 
 
