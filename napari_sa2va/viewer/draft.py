@@ -72,7 +72,13 @@ class Draft:
         self._labels.refresh(extent=False, thumbnail=False, highlight=False)
 
     def commit(self) -> PlaneChange | None:
-        """Return what changed since the last commit, for the undo history; None for nothing."""
+        """Return what changed since the last commit, for the undo history; None for nothing.
+
+        Raises
+        ------
+        CannotWrite
+            The array could not be read; another call may find it again.
+        """
         if self._box is None:
             return None
         shown, committed, self._committed = self._read(), self._committed, self._left
@@ -145,7 +151,10 @@ class Draft:
         return tuple(next(sides) if at is None else at for at in self._plane)
 
     def _read(self) -> NDArray[Any]:
-        return np.asarray(self._labels.data[self._where()])
+        try:
+            return np.asarray(self._labels.data[self._where()])
+        except OSError as error:  # the drive is gone
+            raise cannot_write(place_of(self._labels.data), error) from error
 
     def _write(self, values: NDArray[Any]) -> None:
         try:

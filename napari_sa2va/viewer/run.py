@@ -234,6 +234,13 @@ class LabelRun:
         ----------
         detail : mapping, optional
             What a log should keep of the run, fit for JSON.
+
+        Raises
+        ------
+        NoUndo
+            This version of napari has another undo history. The labels stay.
+        CannotWrite
+            The array could not be read. What was painted stays.
         """
         return self._commit(*self._what(), detail)
 

@@ -251,12 +251,20 @@ class TrackRun:
         """Have napari draw what was added, if it is in view; return whether it was.
 
         Takes napari some 10 ms: call it at most a few times a second.
+
+        Raises
+        ------
+        CannotWrite
+            The array could not be read.
         """
         if not self._unseen or self.lost:
             return False
         self._unseen = False
-        with self.objects.painting():
-            self.objects.labels.refresh(extent=False, thumbnail=False, highlight=False)
+        try:
+            with self.objects.painting():
+                self.objects.labels.refresh(extent=False, thumbnail=False, highlight=False)
+        except OSError as error:
+            raise cannot_write(place_of(self._data), error) from error
         return True
 
     def found_so_far(self) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
 from psygnal import Signal
 from superqt.utils import qthrottled
 
-from napari_sa2va.annotation.conversation import current_part
 from napari_sa2va.engine import (
     FrameDone,
     Looking,
@@ -44,6 +42,7 @@ from napari_sa2va.widgets.messages import (
     Message,
     already_there,
     combined,
+    failure,
     notes_on_answer,
     overlapping,
 )
@@ -170,13 +169,6 @@ class RunController:
         self._start(ActiveRun(asked, place, regions=regions, chat=chat))
         return True
 
-    def _set_aside(self, asked: Asked) -> None:
-        """Grey what a question takes the place of: the one before it, and all that followed."""
-        if asked.instead_of is not None:
-            images = frozenset(layer.unique_id for layer in asked.images)
-            part = current_part(self.conversation.turns, self.conversation.about_images(images))
-            self.dialogue.set_aside(at for at in part if at >= asked.instead_of)
-
     def follow(
         self,
         stack: StackSnapshot,
@@ -255,20 +247,26 @@ class RunController:
 
     def _start(self, run: ActiveRun) -> None:
         self._run, run.active = run, self._viewer.layers.selection.active
-        self._describing.begin()
-        self.told.emit(combined(run.notes) if run.notes else None)
-        self.busy_changed.emit(True)
-        run.worker = create_worker(
-            steps(self._runner, run.request, run.cancelled, run.handled),
-            _worker_class=RunWorker,
-            _progress={"desc": "Sa2VA"},
-            # Given here and not connected later: superqt would raise errors in the GUI thread too.
-            _connect={
-                "yielded": self._on_event,
-                "errored": self._on_error,
-                "finished": self._on_finished,
-            },
-        )
+        try:
+            self._describing.begin()
+            self.told.emit(combined(run.notes) if run.notes else None)
+            self.busy_changed.emit(True)
+            run.worker = create_worker(
+                steps(self._runner, run.request, run.cancelled, run.handled),
+                _worker_class=RunWorker,
+                _progress={"desc": "Sa2VA"},
+                # Connected later, superqt would raise errors in the GUI thread too.
+                _connect={
+                    "yielded": self._on_event,
+                    "errored": self._on_error,
+                    "finished": self._on_finished,
+                },
+            )
+        except Exception:  # without a worker nothing would ever end it
+            self._run, self._turns = None, []
+            run.cancelled.set()
+            self.busy_changed.emit(False)
+            raise
 
     # --- what comes back ---
 
@@ -323,7 +321,7 @@ class RunController:
         self.stage.emit(f"{number}{shown}", event.index / event.total if event.total > 1 else None)
         if run.chat is not None:  # not before: a model that cannot be loaded answers nothing
             self.begins_anew = self.begins_anew and not run.chat.begins
-            self._set_aside(run.asked)
+            self.dialogue.set_aside(run)
         self.dialogue.ask(run, event.index, self._objects_of(run))
 
     def _on_mask(self, run: ActiveRun, found: MaskPrepared) -> None:
@@ -432,21 +430,25 @@ class RunController:
 
     def _on_error(self, error: Exception) -> None:
         if self._run is not None and not self._closed:
-            text = str(error) or type(error).__name__
-            if not isinstance(error, Sa2VAError):
-                text = f"The run failed ({type(error).__name__}): {text}"
-            self._run.notes.append(Message(text, "error"))
+            self._run.notes.append(failure(error))
 
     def _on_finished(self) -> None:
         run, self._run = self._run, None
         if run is None or self._closed:
             return
-        self._settle(run)
+        try:
+            self._settle(run)
+        except Exception as error:
+            run.notes.append(failure(error))
+            raise
+        finally:  # whatever happened, the dock stays busy no longer
+            self._tell_end(run)
+
+    def _tell_end(self, run: ActiveRun) -> None:
         if run.cancelled.is_set() or any(note.level == "error" for note in run.notes):
             self._turns = []
         if run.overlapping and not self._turns:
-            overwrite = partial(self._overwrite, tuple(run.overlapping))
-            run.notes.append(overlapping(run.overlapping, overwrite))
+            run.notes.append(overlapping(run.overlapping, self.told.emit))
         self.busy_changed.emit(False)
         self.stage.emit("", None)
         if run.notes:
@@ -456,19 +458,21 @@ class RunController:
 
     def _settle(self, run: ActiveRun) -> None:
         """Write what a run that is over has found; its rows and captions follow again."""
-        self.dialogue.end()
-        self._describing.write(run)
-        if run.result is not None:
-            self._keep(run, run.result)
-        if run.held is not None:
-            run.held.release()
+        try:
+            self.dialogue.end()
+            self._describing.write(run)
+            if run.result is not None:
+                self._keep(run, run.result)
+        finally:
+            if run.held is not None:
+                run.held.release()
 
     def _keep(self, run: ActiveRun, result: LabelRun | TrackRun) -> None:
         """Make the masks of a run one undo step, under the user's Ctrl+Z."""
         if isinstance(result, LabelRun):
             try:
                 result.commit(run.detail)
-            except NoUndo as error:
+            except Sa2VAError as error:  # no undo history, or the disk is gone
                 run.notes.append(Message(str(error), "error"))
             self.last_run = result
         else:
@@ -478,16 +482,6 @@ class RunController:
         if not self.correcting():
             select_found(self._viewer, run, result)
         self.painted.emit(self.last_run)
-
-    def _overwrite(self, results: Sequence[LabelRun | TrackRun]) -> None:
-        """Give runs the pixels that earlier objects kept."""
-        for result in results:
-            try:
-                result.overwrite()
-            except Sa2VAError as error:
-                result.commit()  # what was written before it can be undone
-                self.told.emit(Message(str(error), "error"))
-                return
 
     def _next_turn(self, run: ActiveRun) -> None:
         """Follow the same through the next plane of the other axis, if that was asked for."""

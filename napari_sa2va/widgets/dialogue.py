@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from psygnal import Signal
 
 from napari_sa2va.annotation import Conversation
-from napari_sa2va.annotation.conversation import CHAT, Chip, Home, with_chips
+from napari_sa2va.annotation.conversation import CHAT, Chip, Home, current_part, with_chips
 from napari_sa2va.annotation.said_counts import beside
 from napari_sa2va.widgets.active_run import TurnDone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from napari_sa2va.engine import QuestionDone
     from napari_sa2va.viewer.objects import LabelObjects
@@ -158,10 +158,13 @@ class Dialogue:
         number, self.growing, self._asked = self.growing, None, None
         return number
 
-    def set_aside(self, turns: Iterable[int]) -> None:
-        """Grey turns that another question takes the place of."""
-        for at in self.conversation.set_aside(turns):
-            self.settled.emit(at)
+    def set_aside(self, run: ActiveRun) -> None:
+        """Grey what a question takes the place of: the one before it, and all that followed."""
+        first, said = run.asked.instead_of, self.conversation
+        if first is not None:
+            part = current_part(said.turns, said.about_images(_images(run)))
+            for at in said.set_aside(at for at in part if at >= first):
+                self.settled.emit(at)
 
     def _say(
         self, run: ActiveRun, speaker: str, text: str = "", labels: Sequence[int] = (), **more: Any

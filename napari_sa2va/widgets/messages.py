@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer.run import LabelRun
 
 if TYPE_CHECKING:
@@ -45,6 +47,14 @@ class Message:
     level: Literal["info", "warning", "error"] = "info"
     button: str = ""
     action: Callable[[], object] | None = None
+
+
+def failure(error: Exception) -> Message:
+    """Say that a run failed; what nobody expected is named."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, Sa2VAError):
+        text = f"The run failed ({type(error).__name__}): {text}"
+    return Message(text, "error")
 
 
 def already_there(found: dict[str, list[int]]) -> str:
@@ -100,15 +110,17 @@ def notes_on_answer(
     return [Message(text, "warning") for text in texts]
 
 
-def overlapping(results: Sequence[LabelRun | TrackRun], overwrite: Callable[[], object]) -> Message:
+def overlapping(
+    results: Sequence[LabelRun | TrackRun], tell: Callable[[Message], object]
+) -> Message:
     """Offer to give runs the pixels that earlier objects kept.
 
     Parameters
     ----------
     results : sequence of LabelRun or TrackRun
         Several where the same was followed through one stack after the other.
-    overwrite : callable
-        Does it.
+    tell : callable
+        Called with a `Message` where that fails.
     """
     result = results[-1]
     many = sum(len(each.overlapped) for each in results)
@@ -120,7 +132,18 @@ def overlapping(results: Sequence[LabelRun | TrackRun], overwrite: Callable[[], 
         where = f"object{plural} {shown}, which kept {'their' if many > 1 else 'its'} pixels"
     else:
         where = f"earlier objects in plane{plural} {shown}, which kept their pixels"
+    overwrite = partial(_overwrite, tuple(results), tell)
     return Message(f"What was found overlaps {where}.", "info", "Overwrite", overwrite)
+
+
+def _overwrite(results: Sequence[LabelRun | TrackRun], tell: Callable[[Message], object]) -> None:
+    for result in results:
+        try:
+            result.overwrite()
+        except Sa2VAError as error:
+            result.commit()  # what was written before it can be undone
+            tell(Message(str(error), "error"))
+            return
 
 
 def combined(notes: list[Message]) -> Message:

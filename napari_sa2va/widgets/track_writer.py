@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from psygnal import Signal
@@ -142,11 +143,11 @@ class TrackWriter:
         self._run = None
         if not isinstance(run.result, TrackRun):
             return
-        try:
-            run.result.refresh()
-            run.result.commit(run.detail)
-        except Sa2VAError as error:
-            run.notes.append(Message(str(error), "error"))
+        for step in (run.result.refresh, partial(run.result.commit, run.detail)):
+            try:
+                step()
+            except Sa2VAError as error:
+                run.notes.append(Message(str(error), "error"))
         if self.paused is not None and self.paused.result is not run.result:
             self.paused.result.close()
         if run.state is None:

@@ -42,16 +42,18 @@ def faint_and_strong() -> SoftMask:
 
 
 class FullDisk:
-    """An array that refuses what is written while it is full."""
+    """An array that refuses what is written while it is full, and all while it is gone."""
 
     def __init__(self, data: np.ndarray) -> None:
-        self.data, self.full = data, False
+        self.data, self.full, self.gone = data, False, False
         self.shape, self.dtype, self.ndim, self.size = data.shape, data.dtype, data.ndim, data.size
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.data, dtype=dtype)
 
     def __getitem__(self, index: Any) -> np.ndarray:
+        if self.gone:
+            raise OSError(errno.EIO, "Input/output error")
         return self.data[index].copy()
 
     def __setitem__(self, index: Any, values: Any) -> None:
@@ -502,6 +504,18 @@ def test_a_border_whose_parts_find_no_numbers_stays() -> None:
     run.move_border(0.1)
     assert refused and run.threshold == 0.5 and run.labels == (255,)
     np.testing.assert_array_equal(data, before)
+
+
+def test_a_disk_that_is_gone_at_the_end_of_a_run_may_come_back() -> None:
+    disk, objects, run = on_full_disk()
+    run.add(soft_disk((20, 20, 8)), "a", 0.9)
+    disk.gone = True
+    with pytest.raises(CannotWrite, match="Input/output error"):
+        run.commit()
+    disk.gone = False
+    assert run.commit()
+    objects.undo()
+    assert not disk.data.any()
 
 
 def test_a_log_hears_of_a_run_at_its_end() -> None:

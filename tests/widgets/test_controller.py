@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
+from psygnal import EmitLoopError
 
 from napari_sa2va.engine import ModelChoice, ModelReady, QuestionDone
 from napari_sa2va.viewer.results import results_of
+from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.widgets.asked import Asked, TrackOptions
 from napari_sa2va.widgets.chat_following import ChatFollowing
 from napari_sa2va.widgets.controller import RunController
@@ -141,6 +143,29 @@ def test_a_run_takes_nothing_out_of_the_users_hands(
     runner.go_on.set()
     qtbot.waitUntil(lambda: not controller.busy)
     assert labels.data.max() == 4 and selection.active is other
+
+
+def test_a_run_that_cannot_be_kept_or_begun_does_not_leave_the_dock_busy(
+    controller: Any, viewer: Any, run: Any, told: list[Any], qtbot: Any, monkeypatch: Any
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("surprise")
+
+    busy: list[bool] = []
+    controller.busy_changed.connect(busy.append)
+    with monkeypatch.context() as patch, qtbot.captureExceptions() as exceptions:
+        patch.setattr(LabelRun, "commit", broken)
+        run(asked(viewer, "the green disk"))
+    assert [str(error) for _, error, _ in exceptions] == ["surprise"]
+    assert told[-1].text == "The run failed (ValueError): surprise"
+    assert labels_of(viewer).features["phrase"][1] == "the green disk"  # held back no longer
+    controller.told.connect(broken)
+    with pytest.raises(EmitLoopError):
+        controller.ask(asked(viewer, "the blue disk"))
+    controller.told.disconnect(broken)
+    run(asked(viewer, "the blue disk"))
+    assert busy == [True, False, False, True, False]
+    assert labels_of(viewer).data.max() == 2
 
 
 def through_time(viewer: Any, picture: np.ndarray, text: str, *, each: bool) -> Asked:
