@@ -64,7 +64,11 @@ def segment(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path(),
     formats: Annotated[
         list[Format] | None,
-        typer.Option("--format", help="tiff: labels; png: overlay; csv: objects. Default: all."),
+        typer.Option(
+            "--format",
+            help="tiff: labels; png: overlay; csv: objects; may be given several times. "
+            "Default: all.",
+        ),
     ] = None,
     model: ModelOption = "demo",
     device: DeviceOption = "auto",

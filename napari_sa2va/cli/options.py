@@ -70,7 +70,11 @@ class Precision(StrEnum):
 
 
 ModelOption = Annotated[
-    str, typer.Option(help="demo, a checkpoint's folder, or its name on the Hugging Face Hub.")
+    str,
+    typer.Option(
+        help="demo, a name that 'napari-sa2va models list' shows, a checkpoint's folder, or a Hub "
+        "id; downloaded first if it is not here."
+    ),
 ]
 DeviceOption = Annotated[
     str, typer.Option(help="Where the model runs: auto, cpu, cuda, cuda:1 and so on, or mps.")

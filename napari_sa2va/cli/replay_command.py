@@ -24,7 +24,8 @@ def replay(
         typer.Argument(metavar="IMAGE", help="The same image, or another. Default: its own."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Another model than the one that was asked then.")
+        str | None,
+        typer.Option(help="Another model than the one asked then: as --model of segment."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="Another device: auto, cpu, cuda, cuda:1 and so on, or mps.")

@@ -76,7 +76,11 @@ def track(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path(),
     formats: Annotated[
         list[TrackFormat] | None,
-        typer.Option("--format", help="tiff, zarr: labels; csv: tables. Default: tiff and csv."),
+        typer.Option(
+            "--format",
+            help="tiff, zarr: labels; csv: tables; may be given several times. "
+            "Default: tiff and csv.",
+        ),
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Delete what is kept of an earlier run.")
