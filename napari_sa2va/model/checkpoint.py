@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -188,9 +189,9 @@ def save_checkpoint(
         if not tensor.isfinite().all():
             raise CheckpointError(f"{name} is not finite as {dtype}: the network is not saved.")
     split = split_torch_state_dict_into_shards(tensors, max_shard_size="4GB")
+    parts = {file: folder / f"{file}.part" for file in split.filename_to_tensors}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        parts = {file: folder / f"{file}.part" for file in split.filename_to_tensors}
         for file, names in split.filename_to_tensors.items():
             kept = {name: tensors[name] for name in names}
             save_file(kept, parts[file], metadata={"format": "pt"})
@@ -210,6 +211,10 @@ def save_checkpoint(
                 shutil.copyfile(source, target)
     except (OSError, SafetensorError) as error:  # the latter where the disk is full
         raise CheckpointError(f"The checkpoint cannot be written to {folder}: {error}.") from error
+    finally:
+        for part in parts.values():  # of a write that failed: they would keep a full disk full
+            with suppress(OSError):
+                part.unlink()
 
 
 def official_state(network: Sa2VANetwork, dtype: torch.dtype) -> dict[str, Tensor]:

@@ -369,6 +369,13 @@ def test_weights_too_large_for_the_dtype_are_not_saved(
     assert not (tmp_path / "saved").exists()
 
 
+def test_a_failed_write_leaves_no_parts(internvl_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / SINGLE).mkdir()  # which no file can replace
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        save_checkpoint(load_network(internvl_folder), {}, internvl_folder, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [SINGLE]
+
+
 def test_the_shared_decoder_is_known_from_the_config() -> None:
     config = Sa2VAConfig.from_folder(golden.GOLDEN / "internvl")
     shared = replace(config, sam2=replace(config.sam2, shared_decoder=True))
