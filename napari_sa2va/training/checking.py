@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.model.config import Sa2VAConfig
-from napari_sa2va.model.families import INTERNVL
+from napari_sa2va.io.atomic import replacing
 from napari_sa2va.training.loop import STATE
-from napari_sa2va.training.starting import is_demo_folder
+from napari_sa2va.training.starting import is_demo_folder, trainable_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from napari_sa2va.training.folder import Example
     from napari_sa2va.training.tuning import Tuning
 
+_log = logging.getLogger(__name__)
+
 RUN: Final = "run.json"
+CHECKPOINT: Final = "checkpoint"
 
 
 def check(tuning: Tuning, examples: Sequence[Example], others: Sequence[Example]) -> None:
@@ -31,26 +35,26 @@ def check(tuning: Tuning, examples: Sequence[Example], others: Sequence[Example]
     CheckpointError
         If there is nothing to start from.
     InvalidInput
-        If something that is needed is missing, or the folder holds another run.
+        If something that is needed is missing, the folder holds another run, or the run starts
+        from what it writes.
     """
+    if tuning.start.resolve() == (tuning.folder / CHECKPOINT).resolve():
+        raise InvalidInput(
+            f"{tuning.start} is what the run in {tuning.folder} writes. Choose another --folder "
+            "for one that starts from it."
+        )
     if tuning.rehearsed and not others and not is_demo_folder(tuning.start):
         raise InvalidInput(
             "What shall be rehearsed? Only a demo checkpoint has a world of its own. Give a "
             "folder of examples (--rehearse FOLDER), or --rehearsed 0."
         )
-    if Sa2VAConfig.from_folder(tuning.start).family != INTERNVL:
-        raise InvalidInput(
-            f"{tuning.start} is a Sa2VA on a Qwen-VL. Only those on an InternVL can be fine-tuned "
-            "here, such as Sa2VA-4B or Sa2VA-InternVL3-2B."
-        )
+    trainable_config(tuning.start)
     if tuning.lora and find_spec("peft") is None:
         raise InvalidInput(
             "LoRA needs the package peft. Install it with: pip install 'napari-sa2va[train]'."
         )
-    path = tuning.folder / RUN
-    if not ((tuning.folder / STATE).exists() and path.exists()):
+    if not (tuning.folder / STATE).exists() or not (before := _kept(tuning.folder)):
         return
-    before = json.loads(path.read_text(encoding="utf-8"))
     now = identity(tuning, examples, others)
     changed = [name for name, value in now.items() if before.get(name) != value]
     if changed:
@@ -58,6 +62,72 @@ def check(tuning: Tuning, examples: Sequence[Example], others: Sequence[Example]
             f"{tuning.folder} holds a run with other {', '.join(changed)}. Choose another "
             "--folder, or start it as it was to go on with it."
         )
+
+
+def check_finished(tuning: Tuning) -> None:
+    """Say of a finished run that starting it again trains nothing.
+
+    Raises
+    ------
+    InvalidInput
+        If it was to be trained in another way than it was.
+    """
+    before = _kept(tuning.folder).get("recipe", {})  # earlier versions kept none
+    changed = [name for name, value in _recipe(tuning).items() if before.get(name, value) != value]
+    what = f" with another {', '.join(changed)}" if changed else ""
+    said = (
+        f"The run in {tuning.folder} is finished: nothing is trained{what}. Give more --minutes, "
+        "or another --folder."
+    )
+    if changed:
+        raise InvalidInput(said)
+    _log.warning("%s", said)
+
+
+def keep(tuning: Tuning, examples: Sequence[Example], others: Sequence[Example]) -> None:
+    """Write down what a run is, for `check` and `check_finished`, unless it is there.
+
+    Raises
+    ------
+    InvalidInput
+        If the system refuses to write there.
+    """
+    path = tuning.folder / RUN
+    said = json.dumps({**identity(tuning, examples, others), "recipe": _recipe(tuning)}, indent=1)
+    if path.exists() and path.read_text(encoding="utf-8") == said:
+        return  # a full disk is no reason not to go on
+    with replacing(path) as temporary:
+        temporary.write_text(said, encoding="utf-8")
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """Read what a folder's run is; nothing where that was not written down."""
+    path = folder / RUN
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"{path} cannot be read ({error}), so nobody knows which run {folder} holds. Choose "
+            "another --folder."
+        ) from error
+    return kept
+
+
+def _recipe(tuning: Tuning) -> dict[str, Any]:
+    """Return what may change while a run is not finished, by its option, as JSON has it."""
+    return {
+        "--rate": tuning.rate,
+        "--warm-up": tuning.warm_up,
+        "--final-share": tuning.final_share,
+        "--images": tuning.images,
+        "--questions": tuning.questions,
+        "--rehearsed": tuning.rehearsed,
+        "--mix": dict(tuning.mix),
+        "--as-they-are": not tuning.varied,
+        "--loss": asdict(tuning.weights),
+    }
 
 
 def identity(

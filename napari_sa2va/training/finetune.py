@@ -22,13 +22,19 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.io.atomic import check_folder, replacing
 from napari_sa2va.model.device import choose_device
-from napari_sa2va.training.checking import check, examples_identity, start_identity
+from napari_sa2va.training.checking import (
+    CHECKPOINT,
+    check,
+    examples_identity,
+    start_identity,
+)
 from napari_sa2va.training.folder import held_out, read_folder
 from napari_sa2va.training.lessons import MIX
 from napari_sa2va.training.measure_folder import Measured, measure_checkpoint
 from napari_sa2va.training.stages import Stage
-from napari_sa2va.training.tuning import CHECKPOINT, Tuning, TuningRun
+from napari_sa2va.training.tuning import Tuning, TuningRun
 from napari_sa2va.training.weights import LossWeights
 from napari_sa2va.zoo.resolve import resolve
 
@@ -70,7 +76,7 @@ def tune(
     """
     check(tuning, examples, others)
     sets = {name: images for name, images in measured.items() if images}
-    tuning.folder.mkdir(parents=True, exist_ok=True)
+    check_folder(tuning.folder)
     before = _before(tuning, sets, device)
     run = TuningRun(tuning, examples, others, choose_device(device))
     run.train()
@@ -81,7 +87,8 @@ def tune(
         name: {"before": old.as_json(), "after": new.as_json()}
         for name, (old, new) in found.items()
     }
-    (tuning.folder / "figures.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    with replacing(tuning.folder / "figures.json") as path:
+        path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return found
 
 
@@ -92,13 +99,16 @@ def _before(tuning: Tuning, sets: dict[str, list[Example]], device: str) -> dict
         **start_identity(tuning.start),
         "sets": {name: examples_identity(images) for name, images in sets.items()},
     }
-    if path.exists():
+    try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["of"] == of:
-            return {name: Measured.from_json(rows) for name, rows in kept["measured"].items()}
+    except (FileNotFoundError, ValueError):  # none, or cut short
+        kept = {}
+    if kept.get("of") == of:
+        return {name: Measured.from_json(rows) for name, rows in kept["measured"].items()}
     found = measure_checkpoint(tuning.start, sets, device)
     rows = {name: one.as_json() for name, one in found.items()}
-    path.write_text(json.dumps({"of": of, "measured": rows}, indent=1), encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps({"of": of, "measured": rows}, indent=1), encoding="utf-8")
     return found
 
 

@@ -152,7 +152,13 @@ class Loop:
         return finite
 
     def save(self) -> None:
-        """Write the state and the checkpoint; a broken write leaves the older ones."""
+        """Write the state and the checkpoint; a broken write leaves the older ones.
+
+        Raises
+        ------
+        CheckpointError
+            If they cannot be written.
+        """
         state = {
             "network": self._weights(),
             "heads": self.heads.state_dict(),
@@ -161,9 +167,18 @@ class Loop:
             "seconds": self.seconds,
         }
         partial = (self.folder / STATE).with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self.folder / STATE)
-        self.export()
+        try:
+            torch.save(state, partial)
+            os.replace(partial, self.folder / STATE)
+            self.export()
+        except (OSError, RuntimeError) as error:  # torch's where the disk is full
+            partial.unlink(missing_ok=True)
+            if is_out_of_memory(error):
+                raise
+            raise CheckpointError(
+                f"The run in {self.folder} could not be saved: {error}. Free some space if the "
+                "disk is full, then start the same command again: it goes on from the last save."
+            ) from error
 
     def _weights(self) -> dict[str, Any]:
         if self._whole:
@@ -196,8 +211,11 @@ class Loop:
         rate = self.optimizer.param_groups[0]["lr"]
         row = {"step": self.step, "minutes": self.seconds / 60, "rate": rate, **means}
         row = {name: float(f"{value:.5g}") for name, value in row.items()}
-        with (self.folder / LOG).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
+        try:
+            with (self.folder / LOG).open("a", encoding="utf-8") as log:
+                log.write(json.dumps(row) + "\n")
+        except OSError as error:  # the next save ends a run whose disk stays full
+            _log.warning("%s cannot be written: %s.", LOG, error)
         _log.info("%s", json.dumps(row))
 
 

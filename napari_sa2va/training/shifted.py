@@ -22,6 +22,7 @@ from napari_sa2va.samples.world.drawing import render
 from napari_sa2va.samples.world.phrases import draw_phrase
 from napari_sa2va.samples.world.scenes import make_scene
 from napari_sa2va.samples.world.shifted import make_shifted
+from napari_sa2va.training.checking import CHECKPOINT
 from napari_sa2va.training.finetune import (
     add_options,
     checkpoint_folder,
@@ -33,7 +34,6 @@ from napari_sa2va.training.finetune import (
 from napari_sa2va.training.folder import ANNOTATIONS, read_folder
 from napari_sa2va.training.folder_writing import write_folder
 from napari_sa2va.training.measure_scenes import union
-from napari_sa2va.training.tuning import CHECKPOINT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

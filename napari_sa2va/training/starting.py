@@ -78,12 +78,7 @@ def open_checkpoint(folder: Path, texts: Iterable[str]) -> Opened:
     InvalidInput
         If it is of a family that is not trained here.
     """
-    demo, config = is_demo_folder(folder), Sa2VAConfig.from_folder(folder)
-    if config.family != INTERNVL:
-        raise InvalidInput(
-            f"{folder} is a Sa2VA on a Qwen-VL. Only those on an InternVL can be fine-tuned here, "
-            "such as Sa2VA-4B or Sa2VA-InternVL3-2B."
-        )
+    demo, config = is_demo_folder(folder), trainable_config(folder)
     with Shards(folder) as shards:
         dtype = shards.read(max(shards.names, key=lambda name: len(shards.shape(name)))).dtype
     if demo:
@@ -95,6 +90,25 @@ def open_checkpoint(folder: Path, texts: Iterable[str]) -> Opened:
     settings = read_json(folder / "config.json")
     start = Start(load_network(folder), fast.backend_tokenizer, settings)
     return Opened(start, folder, False, False, dtype)
+
+
+def trainable_config(folder: Path) -> Sa2VAConfig:
+    """Read the configuration of a checkpoint that can be fine-tuned.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none.
+    InvalidInput
+        If it is of a family that is not trained here.
+    """
+    config = Sa2VAConfig.from_folder(folder)
+    if config.family != INTERNVL:
+        raise InvalidInput(
+            f"{folder} is a Sa2VA on a Qwen-VL. Only those on an InternVL can be fine-tuned here, "
+            "such as Sa2VA-4B or Sa2VA-InternVL3-2B."
+        )
+    return config
 
 
 def is_demo_folder(folder: Path) -> bool:

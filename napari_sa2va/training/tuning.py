@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +9,7 @@ import torch
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.model.prompts import segmentation_question
-from napari_sa2va.training.checking import RUN, check, identity, texts_of
+from napari_sa2va.training.checking import CHECKPOINT, check, check_finished, keep, texts_of
 from napari_sa2va.training.folder_batches import FolderBatches
 from napari_sa2va.training.image_step import image_step
 from napari_sa2va.training.lessons import MIX
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from napari_sa2va.training.folder import Example
     from napari_sa2va.training.steps import StepResult
 
-CHECKPOINT: Final = "checkpoint"
 _REHEARSED_SEED: Final = 8_000_000
 # The official fine-tuning's rate; a network as small as the demo's takes, and needs, more. Twenty
 # steps at 3e-4 without rehearsal cost the first demo two thirds of its IoU on its own world.
@@ -117,9 +115,6 @@ class TuningRun:
     ) -> None:
         self.tuning, self.examples, self.others, self.device = tuning, examples, others, device
         check(tuning, examples, others)
-        tuning.folder.mkdir(parents=True, exist_ok=True)
-        kept = json.dumps(identity(tuning, examples, others), indent=1)
-        (tuning.folder / RUN).write_text(kept, encoding="utf-8")
         torch.manual_seed(tuning.seed)
         texts = texts_of((*examples, *others))
         opened = open_checkpoint(tuning.start, [segmentation_question(text) for text in texts])
@@ -142,6 +137,9 @@ class TuningRun:
                 tuning.autocast,
                 tuning.save_minutes,
             )
+        if self.loop.spent >= 1:
+            check_finished(tuning)
+        keep(tuning, examples, others)
 
     def train(self) -> None:
         """Train until the time is spent; an interruption saves first.

@@ -32,6 +32,7 @@ from napari_sa2va.training.starting import open_checkpoint
 from napari_sa2va.training.steps import StepResult
 from napari_sa2va.training.trained_parts import merged
 from napari_sa2va.training.tuning import Tuning, TuningRun
+from napari_sa2va.training.weights import LossWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,28 @@ def test_parts_and_lora_of_any_checkpoint_are_trained_and_merged(
         TuningRun(replace(tuning, lora=3), examples, (), _CPU)
 
 
+def test_a_finished_run_says_that_nothing_is_trained(
+    tiny_folder: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    examples = read_folder(data)
+    tuning = Tuning(tiny_folder, tmp_path, train="parts", images=1, workers=0)
+    _one_step(TuningRun(tuning, examples, (), _CPU))
+    assert TuningRun(replace(tuning, rate=1e-3), examples, (), _CPU).loop.spent < 1
+    assert "nothing is trained" not in caplog.text
+    finished = replace(tuning, rate=1e-3, minutes=1e-6)
+    again = TuningRun(finished, examples, (), _CPU)
+    again.train()
+    assert again.loop.step == 1
+    assert "is finished: nothing is trained. Give more --minutes" in caplog.text
+    others = replace(finished, images=2, weights=LossWeights(mask=2.0))
+    with pytest.raises(InvalidInput, match="is trained with another --images, --loss"):
+        TuningRun(others, examples, (), _CPU)
+    kept = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert kept.pop("recipe")["--images"] == 1
+    (tmp_path / "run.json").write_text(json.dumps(kept), encoding="utf-8")  # of an earlier version
+    assert TuningRun(others, examples, (), _CPU).loop.step == 1
+
+
 def test_what_is_rehearsed_is_trained_on(tiny_folder: Path, data: Path, tmp_path: Path) -> None:
     tuning = Tuning(tiny_folder, tmp_path, train="parts", rehearsed=1.0, images=1, workers=0)
     run = TuningRun(tuning, read_folder(data), read_folder(data), _CPU)
@@ -137,6 +160,7 @@ def test_a_mistaken_command_is_refused_before_it_measures(
     for wrong, said in (
         (replace(tuning, rehearsed=0.5), "world of its own"),
         (replace(tuning, start=_QWEN), "on a Qwen-VL"),
+        (replace(tuning, start=tuning.folder / "checkpoint"), "is what the run"),
         (replace(tuning, train="parts", lora=2), "package peft"),
     ):
         with pytest.raises(InvalidInput, match=said):
@@ -184,6 +208,12 @@ def test_what_was_corrected_is_not_gone_on_with(
     os.utime(next(start.glob("*.safetensors")), ns=(0, 0))
     with pytest.raises(InvalidInput, match="other starting weights, images"):
         check(tuning, examples, ())
+    for cut in ("run.json", "before.json"):
+        (tuning.folder / cut).write_text("{", encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"run\.json cannot be read"):
+        check(tuning, examples, ())
+    finetune._before(tuning, {"test": read_folder(folder)}, "cpu")
+    assert len(measured) == 3
 
 
 def _loop(folder: Path, count: int = 1, **changed: Any) -> Loop:
@@ -229,6 +259,28 @@ def test_a_step_without_a_finite_gradient_is_left_out(tmp_path: Path) -> None:
     for name, value in begun.network.state_dict().items():
         assert value.isfinite().all()
         assert not torch.equal(value, before[name])
+
+
+def test_a_full_disk_is_told_and_does_not_stay_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, said = _loop(tmp_path), ""
+    begun.save()
+    kept = (tmp_path / "state.pt").read_bytes()
+
+    def half(_: object, path: Path) -> None:
+        path.write_bytes(kept[:100])
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(torch, "save", half)
+    said = "PytorchStreamWriter failed writing file data/0: file write failed"
+    with pytest.raises(CheckpointError, match=f"{said}.*goes on from the last save"):
+        begun.save()
+    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
+    assert (tmp_path / "state.pt").read_bytes() == kept
+    said = "DefaultCPUAllocator: can't allocate memory"  # `train` tells of that
+    with pytest.raises(RuntimeError, match=said):
+        begun.save()
 
 
 def test_saving_takes_no_time_from_training(
