@@ -8,7 +8,8 @@ import sys
 from importlib.util import find_spec
 from typing import Final
 
-_BINDINGS: Final = ("PyQt6", "PySide6", "PyQt5", "PySide2")
+from napari_sa2va.zoo.problems import BINDINGS
+
 _SECONDS: Final = 60
 _WITHOUT_WINDOWS: Final = ("offscreen", "minimal")
 # Without a display, or a library that it needs, Qt does not raise: it aborts the process. So this
@@ -25,7 +26,7 @@ raise SystemExit(0 if context.create() and context.makeCurrent(surface) else 3)
 
 def why_no_window() -> str | None:
     """Return None when a window can be opened, else the reason in half a sentence."""
-    if not any(find_spec(binding) for binding in _BINDINGS):
+    if not any(find_spec(binding) for binding in BINDINGS):
         return "no Qt is installed (python -m pip install 'napari-sa2va[all]')"
     platform = os.environ.get("QT_QPA_PLATFORM", "")
     if platform.split(":")[0] in _WITHOUT_WINDOWS:

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
     from napari_sa2va.frames.region import Region
 
-# SAM2 works at 1024 by 1024: more pixels than that would only be thrown away.
+# SAM2 works at 1024 by 1024: more pixels than that would only be thrown away. A level is fine
+# enough if the region's shorter side has so many there.
 PREFERRED_SIDE = 1024
 # Above this, a Labels plane at full size costs more memory and drawing time than its finer
-# borders are worth.
+# borders are worth. Masks come back at full resolution if the whole plane has at most so many.
 FULL_RESOLUTION_PIXELS = 100_000_000
 
 
@@ -33,13 +34,7 @@ class Levels:
     labels: int
 
 
-def choose_levels(
-    shapes: Sequence[tuple[int, int]],
-    region: Region,
-    *,
-    preferred_side: int = PREFERRED_SIDE,
-    full_resolution_pixels: int = FULL_RESOLUTION_PIXELS,
-) -> Levels:
+def choose_levels(shapes: Sequence[tuple[int, int]], region: Region) -> Levels:
     """Choose the smallest level that still shows the region at the model's resolution.
 
     Parameters
@@ -48,10 +43,6 @@ def choose_levels(
         Rows and columns of the plane at each level, full resolution first.
     region : Region
         What is looked at, in pixels of full resolution.
-    preferred_side : int
-        A level is fine enough if the region's shorter side has this many pixels there.
-    full_resolution_pixels : int
-        Masks come back at full resolution if the whole plane has at most this many pixels.
 
     Returns
     -------
@@ -62,7 +53,7 @@ def choose_levels(
     frame = 0
     for level, (level_rows, level_columns) in enumerate(shapes):
         factors = rows / level_rows, columns / level_columns
-        if min(region.reduced(factors, (level_rows, level_columns)).shape) >= preferred_side:
+        if min(region.reduced(factors, (level_rows, level_columns)).shape) >= PREFERRED_SIDE:
             frame = level
-    labels = 0 if rows * columns <= full_resolution_pixels else frame
+    labels = 0 if rows * columns <= FULL_RESOLUTION_PIXELS else frame
     return Levels(frame=frame, labels=labels)

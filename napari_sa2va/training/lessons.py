@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from napari_sa2va.samples.world.scenes import Scene
 
 _TRIES: Final = 30
+# Share of the refusals after which the same question comes with [SEG] all the same: see
+# `Dialogue.spoken`.
+_DOUBTED: Final = 0.3
 
 
 def _refer(scene: Scene, rng: np.random.Generator) -> Dialogue | None:
@@ -115,18 +118,13 @@ def draw_dialogues(
     rng: np.random.Generator,
     count: int,
     mix: Mapping[str, float] = MIX,
-    *,
-    doubted: float = 0.3,
 ) -> list[Dialogue]:
-    """Draw `count` dialogues about a scene.
+    """Draw `count` dialogues about a scene, doubted refusals included.
 
     Parameters
     ----------
     mix : mapping of str to float
         Weights by kind (`KINDS`).
-    doubted : float
-        Share of the refusals after which the same question comes with ``[SEG]`` all the same; see
-        `Dialogue.spoken`. They count towards `count`.
     """
     names = list(mix)
     weights = [mix[name] for name in names]
@@ -141,7 +139,7 @@ def draw_dialogues(
         dialogues.append(dialogue)
         turn = dialogue.turns[-1]
         refused = len(dialogue.turns) == 1 and turn.answer == REFUSAL
-        if refused and len(dialogues) < count and rng.random() < doubted:
+        if refused and len(dialogues) < count and rng.random() < _DOUBTED:
             forced = Turn(turn.question, FOUND, turn.kind, ((),))
             dialogues.append(Dialogue((forced,), spoken=False))
     return dialogues

@@ -56,10 +56,10 @@ def wrapped(text: str) -> str:
     return "\n".join(lines)
 
 
-def draw_world(picture: Path, scenes: int = 3 * COLUMNS) -> None:
+def draw_world(picture: Path) -> None:
     """Draw held-out scenes in rows, then a clip of each kind and a z-stack, frame by frame."""
-    drawn = [render(make_scene(SCENE_SEED + number)) for number in range(scenes)]
-    rows = [drawn[i : i + COLUMNS] for i in range(0, scenes, COLUMNS)]
+    drawn = [render(make_scene(SCENE_SEED + number)) for number in range(3 * COLUMNS)]
+    rows = [drawn[i : i + COLUMNS] for i in range(0, len(drawn), COLUMNS)]
     shown = np.linspace(0, FRAMES - 1, COLUMNS).astype(int).tolist()
     for number, kind in enumerate(("cross", "leave")):
         clip = make_clip(CLIP_SEED + number, FRAMES, (256, 256), kind)

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset
 from napari_sa2va.model.preprocess import frame_tile, sam2_image
 from napari_sa2va.samples.scenes import HELD_OUT_SEED
 from napari_sa2va.samples.world.motion import Clip, make_clip, make_z_stack
-from napari_sa2va.training.image_batch import mask_side, moved
+from napari_sa2va.training.image_batch import mask_side, moved, soft
 from napari_sa2va.training.lessons import KINDS
 from napari_sa2va.training.losses import present_mask_loss
 from napari_sa2va.training.memory import MemoryBank, clip_features, from_language, from_masks
@@ -201,7 +201,7 @@ def _part(
 
 
 def _soft_masks(scene: Scene, side: int) -> Tensor:
-    return torch.from_numpy(scene.soft_masks(side))
+    return soft(scene.masks((4 * side, 4 * side)), side)
 
 
 @dataclass(slots=True)

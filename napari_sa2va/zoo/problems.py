@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from napari_sa2va.zoo.machine import Device
 
 DISTRIBUTION: Final = "napari-sa2va"
-_BINDINGS: Final = ("PyQt6", "PySide6")
+BINDINGS: Final = ("PyQt6", "PySide6", "PyQt5")
+"""Of Qt, those that napari runs with."""
 _LITTLE_MEMORY: Final = 2 * 1024**3
 _INSTALL_TORCH: Final = "Install torch as pytorch.org says for this machine."
 
@@ -149,7 +150,7 @@ def _unknown_architectures(torch: ModuleType) -> Iterator[str]:
 
 
 def _missing_window_toolkit() -> Iterator[str]:
-    if not any(find_spec(binding) for binding in _BINDINGS):
+    if not any(find_spec(binding) for binding in BINDINGS):
         yield (
             "No Qt is installed, so napari cannot open windows (the command line works): run "
             "`python -m pip install 'napari-sa2va[all]'`."

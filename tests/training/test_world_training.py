@@ -234,7 +234,7 @@ def test_a_part_of_a_clip_may_skip_frames_and_shows_the_crossing() -> None:
         masks, numbers = world_clips._part(clip, 6, np.random.default_rng(seed), 32, 3)
         assert len(numbers) == len(masks) == 6
         assert (numbers.step, numbers[-1] - numbers[0]) == (3, 15)
-        wanted = torch.from_numpy(clip.scenes[numbers[-1]].soft_masks(32))
+        wanted = soft(clip.scenes[numbers[-1]].masks((128, 128)), 32)
         torch.testing.assert_close(masks[-1], wanted)
         seen += numbers[0] <= int(np.argmin(gaps)) <= numbers[-1]
     assert seen >= 4  # of 8; six in ten are there on purpose

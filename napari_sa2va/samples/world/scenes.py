@@ -75,18 +75,6 @@ class Scene:
             covered[place] |= there
         return masks
 
-    def soft_masks(self, side: int, factor: int = 4) -> NDArray[np.float32]:
-        """Masks of the image squeezed into a square, averaged over blocks.
-
-        Returns
-        -------
-        ndarray of float32, shape (cells, side, side)
-        """
-        fine = self.masks((side * factor, side * factor))
-        blocks = fine.reshape(len(self.cells), side, factor, side, factor)
-        shares: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
-        return shares
-
 
 def draw_size(rng: np.random.Generator) -> tuple[int, int]:
     """Draw height and width: 128 to 1024 pixels a side, small ones more often, some not square."""

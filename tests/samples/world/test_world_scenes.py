@@ -70,7 +70,7 @@ def test_cells_scale_with_the_image() -> None:
     small, large = (make_scene(5, (side, side)) for side in (128, 512))
     shares = [scene.masks().mean((1, 2)) for scene in (small, large)]
     np.testing.assert_allclose(*shares, rtol=0.1)
-    np.testing.assert_allclose(large.soft_masks(64).mean((1, 2)), shares[1], rtol=0.05)
+    np.testing.assert_allclose(large.masks((256, 256)).mean((1, 2)), shares[1], rtol=0.05)
 
 
 def test_clips_cross_leave_and_return() -> None:
@@ -119,5 +119,5 @@ def test_drawing_keeps_up_with_training() -> None:
     for seed in range(20):
         scene = make_scene(seed, (256, 256))
         render(scene)
-        scene.soft_masks(64)
+        scene.masks((256, 256))
     assert (time.process_time() - start) / 20 < 0.1
