@@ -272,10 +272,9 @@ class Sa2VAWidget(QWidget):
         elif self._images_asked != self.source.images or self.objects.objects is None:
             self._on_source()  # others were chosen meanwhile, or the layer was deleted
 
-    def _on_model_ready(self, ready: ModelReady, asked: ModelChoice | None = None) -> None:
-        chosen = self.model.choice
-        self.model.show_ready(ready, asked or chosen)
-        if asked in (None, chosen):  # a tracking that is resumed has the model that it had
+    def _on_model_ready(self, ready: ModelReady, asked: ModelChoice) -> None:
+        self.model.show_ready(ready, asked)
+        if asked == self.model.choice:  # a tracking that is resumed has the model that it had
             self.stack.show_consistent(ready.consistent)
 
     def _on_writing(self, objects: LabelObjects) -> None:

@@ -55,8 +55,8 @@ class Refining:
     """A sentence."""
     stage = Signal(str)
     """What is being done; empty when nothing is."""
-    ready = Signal(object)
-    """A `ModelReady`."""
+    ready = Signal(object, object)
+    """A `ModelReady`, and the `ModelChoice` that it is of."""
     warm = Signal()
     """Layers can be added without a pause."""
 
@@ -66,7 +66,7 @@ class Refining:
         self._wanted: OpenCorrection | None = None
         self._held: OpenCorrection | None = None
         self._closed = False
-        self._ready: ModelReady | None = None
+        self._ready: tuple[ModelReady, ModelChoice] | None = None
 
     @property
     def busy(self) -> bool:
@@ -145,11 +145,12 @@ class Refining:
                 self.stage.emit(event.message)
             case Looking():
                 self.stage.emit("Looking at the image")
-            case ModelReady():
+            case ModelReady() if job.request is not None:
                 job.ready = event
-                if event != self._ready:
-                    self._ready = event
-                    self.ready.emit(event)
+                now = event, job.request.model
+                if now != self._ready:
+                    self._ready = now
+                    self.ready.emit(*now)
             case Warm():
                 self.warm.emit()
             case Candidates() if job.opened is not None and job.request is not None:

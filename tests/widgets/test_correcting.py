@@ -511,12 +511,15 @@ def test_another_model_starts_from_the_marks_once_it_is_known_to_be_here(desk: D
 
 
 def test_accept_asks_a_model_that_was_only_chosen(desk: Desk) -> None:
+    ready: list[str] = []
+    desk.it.refining.ready.connect(lambda _, model: ready.append(model.name))
     desk.click(20, 30)
     desk.owner.chosen["model"] = ModelChoice("other")
     desk.it.settings_changed()
     assert not desk.it.accept()
     desk.idle()
     assert desk.runner.requests[-1].model.name == "other"
+    assert ready == ["other"]  # the first one was by then
     assert np.array_equal(desk.labels.data == 1, disk(20, 30))
 
 

@@ -276,10 +276,11 @@ def test_a_model_that_goes_on_with_a_tracking_is_not_taken_for_the_chosen_one(
     demo, runner.bytes_held = dock.model.choice, 1
     dock.model.name = "ByteDance/Sa2VA-InternVL3-2B"
     ready = ModelReady("napari-sa2va demo checkpoint", "cpu", "float32", 1)
-    dock.controller.model_ready.emit(ready, demo)
-    assert "ready" not in dock.model.state.text()
-    dock.controller.model_ready.emit(ready, dock.model.choice)
-    assert "ready on cpu" in dock.model.state.text()
+    for told in (dock.controller.model_ready, dock.correct.correcting.refining.ready):
+        told.emit(ready, demo)
+        assert "ready" not in dock.model.state.text()
+        told.emit(ready, dock.model.choice)
+        assert "ready on cpu" in dock.model.state.text()
 
 
 def test_viewer_closed_in_mid_run(
