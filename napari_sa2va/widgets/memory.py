@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
 from napari.settings import get_plugin_settings, get_settings
+
+from napari_sa2va.errors import InvalidInput
+from napari_sa2va.io.atomic import replacing
 
 PLUGIN: Final = "napari-sa2va"
 
@@ -68,14 +70,8 @@ class DockState:
         path = _path()
         if path is None:
             return
-        temporary = path.with_suffix(".tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(InvalidInput), replacing(path) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-            os.replace(temporary, path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
 
 
 def _path() -> Path | None:
