@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from napari_sa2va.errors import InvalidInput
 
@@ -27,6 +27,8 @@ _KEYS: Final = ("image", "mask", "text")
 _TOLD: Final = 8  # problems in one message
 _BEYOND: Final = 1.0  # pixels that a polygon may reach over the image's border
 _PLAIN: Final = ("1", "L", "LA", "P", "RGB", "RGBA")
+# What Pillow raises of a file that is damaged, of another kind or too large for it.
+_UNREADABLE: Final = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +55,18 @@ class Example:
     meant: tuple[tuple[int, ...], ...]
 
     def pixels(self) -> NDArray[np.uint8]:
-        """Read the image, shape (height, width, 3)."""
-        with Image.open(self.image) as opened:
-            return np.asarray(opened.convert("RGB"))
+        """Read the image, shape (height, width, 3).
+
+        Raises
+        ------
+        InvalidInput
+            If it was damaged since the folder was read.
+        """
+        try:
+            with Image.open(self.image) as opened:
+                return np.asarray(opened.convert("RGB"))
+        except _UNREADABLE as error:
+            raise InvalidInput(f"The image {self.image} cannot be read: {error}.") from error
 
     def masks(
         self, objects: Iterable[int], grid: tuple[int, int] | None = None
@@ -186,9 +197,10 @@ def _size(image: Path) -> tuple[int, int]:
     try:
         with Image.open(image) as opened:
             mode, (width, height) = opened.mode, opened.size
+            opened.load()  # one that was cut short opens
     except FileNotFoundError as error:
         raise InvalidInput(f"there is no image {image}.") from error
-    except (OSError, UnidentifiedImageError) as error:
+    except _UNREADABLE as error:
         raise InvalidInput(f"the image {image} cannot be read: {error}.") from error
     if mode not in _PLAIN:
         raise InvalidInput(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +38,11 @@ def _written(folder: Path, **changes: Any) -> Path:
     (folder / "images").mkdir(parents=True)
     Image.new("RGB", (20, 10)).save(folder / "images" / "a.png")
     Image.new("I;16", (20, 10)).save(folder / "images" / "deep.png")
+    whole = (folder / "images" / "a.png").read_bytes()
+    (folder / "images" / "cut.png").write_bytes(whole[:50])
+    header = b"IHDR" + struct.pack(">II", 20_000, 20_000) + whole[24:29]
+    checked = header + struct.pack(">I", zlib.crc32(header))
+    (folder / "images" / "huge.png").write_bytes(whole[:12] + checked + whole[33:])
     entry = {"image": "a.png", "mask": [[_SQUARE], [_SQUARE]], "text": ["one", "two"]} | changes
     (folder / "annotations.json").write_text(json.dumps([entry]), encoding="utf-8")
     return folder
@@ -75,6 +82,9 @@ def test_objects_of_one_phrase_are_meant_together_and_small_ones_stay(tmp_path: 
     )
     assert (example.texts, example.meant) == (("a cell",), ((0, 1),))
     assert example.masks([1]).sum() == 1
+    example.image.write_bytes(b"damaged since")
+    with pytest.raises(InvalidInput, match=r"a\.png cannot be read"):
+        example.pixels()
 
 
 def test_entries_of_one_image_are_taken_together(tmp_path: Path) -> None:
@@ -102,6 +112,8 @@ def test_pictures_of_nothing_are_not_written(tmp_path: Path) -> None:
     [
         ({"image": "b.png"}, "there is no image"),
         ({"image": "deep.png"}, "8 bits"),
+        ({"image": "cut.png"}, "cut.png cannot be read"),
+        ({"image": "huge.png"}, "huge.png cannot be read: .*exceeds limit"),
         ({"text": ["one"]}, "2 masks and 1 texts"),
         ({"text": ["one", " . "]}, "object 2 has an empty text"),
         ({"text": ["one", 7]}, "object 2 has an empty text"),
