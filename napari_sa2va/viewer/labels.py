@@ -138,15 +138,6 @@ def check_target(labels: Labels, placement: Placement) -> None:
         )
 
 
-def highest_label(labels: Labels) -> int:
-    """Return the highest label in a layer, read plane by plane."""
-    data = labels.data
-    if isinstance(data, np.ndarray) or data.ndim < 3:
-        return int(np.max(np.asarray(data), initial=0))
-    planes = (np.asarray(data[i]) for i in range(data.shape[0]))
-    return max((int(np.max(plane, initial=0)) for plane in planes), default=0)
-
-
 def pixel_area(labels: Labels, axes: tuple[int, int]) -> tuple[float, str]:
     """Return the area of one pixel of a plane, and its unit.
 

@@ -5,6 +5,7 @@ Whatever happens to them is a step of one time-line, napari's undo history of th
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,12 +27,12 @@ from napari_sa2va.viewer.history import (
     forget_step,
     steps_of,
 )
-from napari_sa2va.viewer.labels import highest_label, pixel_area
+from napari_sa2va.viewer.labels import pixel_area
 from napari_sa2va.viewer.locks import mend_step
 from napari_sa2va.viewer.navigation import nearest_plane, plane_in_view
 from napari_sa2va.viewer.rows import WrittenRows
 from napari_sa2va.viewer.store import cannot_write, place_of
-from napari_sa2va.viewer.survey import survey
+from napari_sa2va.viewer.survey import look_again, survey
 from napari_sa2va.viewer.timeline import TimeLine
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 # So many planes are counted again when napari says no more than that something changed.
 _FEW_PLANES: Final = 20
+# Pixels of a plane that is looked through each time that napari draws it: a few milliseconds.
+_SOON_READ: Final = 1 << 22
 
 
 class LabelObjects(TimeLine):
@@ -57,7 +60,8 @@ class LabelObjects(TimeLine):
     A label that loses its last pixel, by an undo or an eraser, loses its row and its caption, and
     gets them back with its pixels. Edits of the border keep the row and are measured anew: only
     the planes that an edit, an undo or a redo touched are read. What a script changes in place is
-    seen in the plane in view, when it calls ``refresh``.
+    seen in the plane in view, when it calls ``refresh``; in an array on disk and in a very large
+    plane, where the objects were. In another array all is looked for anew.
 
     Parameters
     ----------
@@ -430,9 +434,23 @@ class LabelObjects(TimeLine):
         seen, self._seen = self._seen, self.view
         if self._seen != seen:  # no more than the slider
             return set()
+        moved = self._moved_in_view()
         if len(known) <= _FEW_PLANES:
-            return known
-        return set() if self._seen is None else {self._seen}
+            return known | moved
+        return set() if self._seen is None else {self._seen} | moved
+
+    def _moved_in_view(self) -> set[PlaneIndex]:
+        """Look for the objects in all of the plane in view, if that is quick."""
+        data, plane = self.labels.data, self._seen
+        if plane is None or not isinstance(data, np.ndarray):
+            return set()
+        sides = list(zip(plane, data.shape, strict=True))
+        pixels = math.prod(length for at, length in sides if at is None)
+        beside = any(at is not None and not 0 <= at < length for at, length in sides)
+        if beside or pixels > _SOON_READ:
+            return set()
+        there = {row.label for row in self._book.rows()}
+        return self._book.touched(look_again(self.labels, there, plane)[1])
 
     def _on_data(self) -> None:
         """Begin anew: the array was replaced."""
@@ -447,8 +465,8 @@ class LabelObjects(TimeLine):
         self._history = HistoryWatch(self.labels)
         self._pending, self._restored, self._mended = [], [], []
         self.replaced.emit()
-        self._highest_painted = highest_label(self.labels)
-        self._book.count(self._book.planes())
+        self._highest_painted, found = look_again(self.labels, self._book.entries)
+        self._book.count(self._book.planes() | self._book.touched(found))
         self._book.measure()
         everywhere = tuple(slice(0, n) for n in self.labels.data.shape)
         self.tell(Action("replaced", "Replace the labels", (everywhere,)))

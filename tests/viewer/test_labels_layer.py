@@ -9,7 +9,6 @@ from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.labels import (
     check_target,
     create_labels,
-    highest_label,
     own_labels,
     pixel_area,
     suitable_targets,
@@ -95,12 +94,3 @@ def test_area_of_a_pixel(arguments: dict, area: float, unit: str) -> None:
 def test_area_in_a_stack_is_that_of_the_plane() -> None:
     labels = Labels(np.zeros((4, 4, 4), dtype=int), scale=(9, 0.5, 0.25), units=("s", "µm", "µm"))
     assert pixel_area(labels, (1, 2)) == (pytest.approx(0.125), "µm²")
-
-
-def test_highest_label() -> None:
-    data = np.zeros((3, 4, 5), dtype=np.uint16)
-    data[2, 1, 1] = 77
-    assert highest_label(Labels(data)) == 77
-    zarr = pytest.importorskip("zarr")
-    stored = zarr.array(data)
-    assert highest_label(Labels(stored)) == 77
