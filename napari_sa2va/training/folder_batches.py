@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _PLACE: Final = re.compile(
     r"\b(left|right|top|bottom|upper|lower|above|below|beside|north|south|east|west"
     r"|horizontal|vertical|clockwise)|most\b"
+    r"|\b(up|down|under|over|beneath|rows?|columns?|lanes?|first|second|third|last|next"
+    r"|\d+(st|nd|rd|th)?)\b"
 )
 _LATER_TURN: Final = 0.3  # share of the questions that continue a dialogue, as in official training
 _GAIN: Final = (0.85, 1.15)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,13 +23,10 @@ from napari_sa2va.io.export.space import space_of
 from napari_sa2va.model.config import Sa2VAConfig
 from napari_sa2va.samples.world.shifted import make_shifted
 from napari_sa2va.training.demo_config import demo_config
-from napari_sa2va.training.folder import held_out, read_folder
-from napari_sa2va.training.folder_batches import FolderBatches, _varied
+from napari_sa2va.training.folder import Example, held_out, read_folder
+from napari_sa2va.training.folder_batches import FolderBatches, _names_a_place, _varied
 from napari_sa2va.training.folder_writing import write_folder
 from napari_sa2va.training.vocabulary import build_tokenizer, with_words
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _SQUARE = [2.0, 2.0, 8.0, 2.0, 8.0, 8.0, 2.0, 8.0]
 
@@ -179,6 +177,27 @@ def test_batches_hold_what_the_folder_says(tmp_path: Path) -> None:
     known = build_tokenizer().get_vocab()
     assert known.items() <= tokenizer.get_vocab().items()  # old words keep their ids
     assert tokenizer.token_to_id("Ġcrescents") >= len(known)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "named"),
+    [
+        ("the leftmost cell", True),
+        ("the band under the ladder", True),
+        ("the second row", True),
+        ("the cell next to the vessel", True),
+        ("lane 12", True),
+        ("the 3rd somite", True),
+        ("the upside of the fold", False),
+        ("overlapping nuclei", False),
+        ("cd45 positive cells", False),
+        ("the last-born neuron", True),
+        ("all apoptotic cells", False),
+    ],
+)
+def test_images_whose_phrases_name_a_place_are_not_mirrored(phrase: str, named: bool) -> None:
+    example = Example(Path("a.png"), 1, 1, (), ("the nucleus", phrase), ())
+    assert _names_a_place(example) == named
 
 
 def test_masks_are_turned_with_their_image() -> None:
