@@ -47,6 +47,7 @@ _log = logging.getLogger(__name__)
 
 _OWN_WORLD: Final = "demo"
 _PARTS_TOLD: Final = 20  # of a download
+_DEFAULT: Final = "default: %(default)s"  # argparse fills it in
 
 
 def tune(
@@ -129,23 +130,47 @@ def report(found: dict[str, tuple[Measured, Measured]], console: Console) -> Non
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what any fine-tuning can be told."""
-    parser.add_argument("--start", default=_OWN_WORLD, help="checkpoint folder, name or Hub id")
-    parser.add_argument("--minutes", type=positive, default=10.0, help="of training")
-    parser.add_argument("--train", choices=["all", "parts"], default="all")
-    parser.add_argument("--lora", type=int, default=0, metavar="RANK", help="with --train parts")
-    parser.add_argument("--rate", type=float, help="peak of the learning rate")
-    parser.add_argument("--warm-up", type=int, default=40, help="steps")
-    parser.add_argument("--final-share", type=float, default=0.05, help="of the rate, at the end")
-    parser.add_argument("--images", type=int, default=4, help="in a step")
-    parser.add_argument("--questions", type=int, default=6, help="about an image, in a step")
-    parser.add_argument("--mix", action="append", default=[], metavar="KIND=WEIGHT")
-    parser.add_argument("--loss", action="append", default=[], metavar="LOSS=WEIGHT")
-    parser.add_argument("--as-they-are", action="store_true", help="mirror and brighten nothing")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--workers", type=int, default=1, help="processes that read images")
-    parser.add_argument("--save-minutes", type=float, default=4.0)
+    add = parser.add_argument
+    add("--start", default=_OWN_WORLD, help=f"checkpoint folder, name or Hub id; {_DEFAULT}")
+    add("--minutes", type=positive, default=10.0, help=f"of training; {_DEFAULT}")
+    add(
+        "--train",
+        choices=["all", "parts"],
+        default="all",
+        help="all: every weight; parts: the projector, what joins language and mask, and the mask "
+        f"decoder; {_DEFAULT}",
+    )
+    add("--lora", type=int, default=0, metavar="RANK", help="with --train parts; none unless told")
+    add("--rate", type=float, help="peak of the learning rate; default: 4e-5, for the demo 2e-4")
+    add("--warm-up", type=int, default=40, help=f"steps; {_DEFAULT}")
+    add("--final-share", type=float, default=0.05, help=f"of the rate, at the end; {_DEFAULT}")
+    add("--images", type=int, default=4, help=f"in a step; {_DEFAULT}")
+    add("--questions", type=int, default=6, help=f"about an image, in a step; {_DEFAULT}")
+    add(
+        "--mix",
+        action="append",
+        default=[],
+        metavar="KIND=WEIGHT",
+        help=f"shares of the demo's own kinds of questions, with --rehearse {_OWN_WORLD}",
+    )
+    add(
+        "--loss",
+        action="append",
+        default=[],
+        metavar="LOSS=WEIGHT",
+        help="language, mask, presence or clicks; may be given several times",
+    )
+    add("--as-they-are", action="store_true", help="mirror and brighten nothing")
+    add("--seed", type=int, default=0, help=f"of the draws; {_DEFAULT}")
+    add("--device", default="auto", help=f"auto, cpu, cuda or mps; {_DEFAULT}")
+    add(
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
+        help=f"of the processor; {_DEFAULT}",
+    )
+    add("--workers", type=int, default=1, help=f"processes that read images; {_DEFAULT}")
+    add("--save-minutes", type=float, default=4.0, help=f"between two savings; {_DEFAULT}")
 
 
 def positive(text: str) -> float:
@@ -208,14 +233,22 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, nargs="+", help="fine-tuning folders")
-    parser.add_argument("--folder", type=Path, default=Path("runs/tuned"), help="of the run")
-    parser.add_argument("--held-out", type=float, default=0.2, help="share of the images")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("runs/tuned"), help=f"of the run; {_DEFAULT}"
+    )
+    parser.add_argument(
+        "--held-out", type=float, default=0.2, help=f"share of the images; {_DEFAULT}"
+    )
     parser.add_argument("--test", type=Path, help="a folder to measure on instead")
     parser.add_argument("--old", type=Path, help="a folder of what is not to be forgotten")
     parser.add_argument(
-        "--rehearse", help=f"a folder to train on now and then, or {_OWN_WORLD!r}: its own world"
+        "--rehearse",
+        help="a folder to train on in a share of the steps (--rehearsed), or "
+        f"{_OWN_WORLD!r}: its own world",
     )
-    parser.add_argument("--rehearsed", type=float, default=0.5, help="share of the steps")
+    parser.add_argument(
+        "--rehearsed", type=float, default=0.5, help=f"share of the steps; {_DEFAULT}"
+    )
     add_options(parser)
     options = parser.parse_args(arguments)
     console = Console(soft_wrap=True)

@@ -171,6 +171,14 @@ def test_a_mistaken_command_is_refused_before_it_measures(
     assert ended.value.code == 2
 
 
+def test_help_says_what_is_taken_unless_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        finetune.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "of training; default: 10.0" in said and "4e-5, for the demo 2e-4" in said
+    assert "language, mask, presence or clicks" in said
+
+
 def test_what_was_corrected_is_not_gone_on_with(
     tiny_folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
