@@ -25,7 +25,7 @@ from napari_sa2va.annotation.records import now
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.crop import cropped, on_labels
 from napari_sa2va.viewer.draft import Draft
-from napari_sa2va.viewer.entries import Entry, Spot
+from napari_sa2va.viewer.entries import Entry, Spot, span
 from napari_sa2va.viewer.store import CannotWrite, LayerLost
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sa2va.annotation.actions import Where
     from napari_sa2va.annotation.masks import SoftMask
     from napari_sa2va.viewer.objects import LabelObjects
     from napari_sa2va.viewer.placement import Placement
@@ -110,6 +111,7 @@ class LabelRun:
         self._closed = False
         self._found: list[FoundObject] = []
         self._covered: list[FoundObject] = []  # all their pixels belong to others
+        self._unsaved: list[Where] = []  # boxes that no log has yet
         # What was committed at a threshold, and whether it replaced what was there.
         self._steps: dict[tuple[float, bool], list[Shape]] = {}
         self._moved_since_commit = False
@@ -188,7 +190,9 @@ class LabelRun:
                 raise
             self.objects.put(_entries(found))
         kept = tuple(label for label in labels if self.objects.entry(label) is not None)
-        if not kept:
+        if kept:
+            self._unsaved.append(span(self._placement.index, shape.box))
+        else:
             self._found.remove(found)
             self._covered.append(found)
             self.objects.drop(labels)
@@ -207,6 +211,20 @@ class LabelRun:
             if not found.record.answer:
                 found.record = replace(found.record, answer=answer)
         self.objects.describe(sorted(meant), answer=answer)
+
+    def found_so_far(self, detail: Mapping[str, Any] | None = None) -> None:
+        """Have the log keep what was added, though the run goes on: it may end badly.
+
+        Parameters
+        ----------
+        detail : mapping, optional
+            As of `commit`, which tells all of it again.
+        """
+        if self._unsaved and not self._closed:
+            touched, self._unsaved = tuple(self._unsaved), []
+            self.objects.write()
+            said = dict(detail or {})
+            self.objects.done.emit(Action("frames", "Found so far", touched, self.labels, said))
 
     def move_border(self, threshold: float) -> None:
         """Show the masks with their border at another probability, without history."""

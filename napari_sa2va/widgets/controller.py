@@ -418,6 +418,8 @@ class RunController:
             nothing_new=run.asked.track is None and tried and not found,
             cancelled=run.cancelled.is_set(),
         )
+        if isinstance(run.result, LabelRun) and event.index + 1 < len(run.questions):
+            run.result.found_so_far(run.detail)  # napari can be closed before the last answer
 
     def _objects_of(self, run: ActiveRun) -> LabelObjects | None:
         """Return whose labels an answer of a run names."""

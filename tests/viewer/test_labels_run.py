@@ -518,15 +518,21 @@ def test_a_disk_that_is_gone_at_the_end_of_a_run_may_come_back() -> None:
     assert not disk.data.any()
 
 
-def test_a_log_hears_of_a_run_at_its_end() -> None:
+def test_a_log_hears_of_a_run_while_it_goes_on_and_at_its_end() -> None:
     scene = Scene()
     told: list[Any] = []
     scene.objects.done.connect(told.append)
     run = scene.start()
     run.add(soft_disk((20, 20, 10)), "the red cell", 0.9)
+    for _ in range(2):  # the second time there is nothing new
+        run.found_so_far({"questions": 2})
+    assert not scene.objects.undo_text
     run.add(soft_disk((45, 45, 8)), "the green cell", 0.9)
     run.commit({"questions": 2})
-    (action,) = told
+    so_far, action = told
+    assert (so_far.kind, so_far.labels, so_far.detail) == ("frames", (1,), {"questions": 2})
+    ((rows, columns),) = so_far.touched
+    assert (scene.labels.data[rows, columns] > 0).sum() == (scene.labels.data == 1).sum()
     assert (action.kind, action.text) == ("run", "Find “the red cell” and 1 more")
     assert action.labels == (1, 2) and action.detail == {"questions": 2}
     ((rows, columns),) = action.touched

@@ -11,6 +11,7 @@ import pytest
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 
+from napari_sa2va.annotation.session import load
 from napari_sa2va.engine import MaskFound, ModelReady, QuestionDone
 from napari_sa2va.errors import CheckpointError, NotEnoughMemory
 
@@ -293,18 +294,22 @@ def test_viewer_closed_in_mid_run(
     dock = Sa2VAWidget(viewer, runner)
     viewer.window.add_dock_widget(dock)
     controller = dock.controller
-    runner.paused_at = lambda event: isinstance(event, MaskFound)
-    dock.ask.composer.setPlainText("the red disks")
+    runner.paused_at = lambda event: isinstance(event, QuestionDone) and event.index == 0
+    dock.ask.composer.setPlainText("the red disks\nthe green disk")
     with qtbot.captureExceptions() as exceptions:
         dock.run()
         worker = controller._run.worker
         qtbot.waitUntil(runner.reached.is_set)
+        session, found = dock.session.path, labels_of(dock).data.copy()
         with qtbot.waitSignal(worker.finished, timeout=5000):
             viewer.close()
             del dock
         qtbot.wait(100)
     assert not exceptions
     assert runner.finished == 1  # the generator was closed: the runner's lock is free
+    state = load(session)
+    np.testing.assert_array_equal(state.labels(), found)
+    assert [row.phrase for row in state.records] == ["the red disks"]
 
 
 def test_napari_aborts_a_worker_and_the_runner_is_free(
