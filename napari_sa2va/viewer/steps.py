@@ -170,13 +170,18 @@ class Step:
                 entry.record = replace(entry.record, **(before if undone else after))
 
     def take_back(self) -> None:
-        """Take back what was painted: the action failed."""
-        for change in self._changes.values():
-            index = indexed(change.plane, change.box)
-            region = np.array(self._data[index])
-            change.take_back(region)
-            self._data[index] = region
-        self._changes.clear()
+        """Take back what was painted: the action failed. What a disk keeps stays in `changes`."""
+        for plane, change in list(self._changes.items()):
+            index = indexed(plane, change.box)
+            try:
+                there = np.asarray(self._data[index])
+                region = there.copy()
+                change.take_back(region)
+                if (region != there).any():  # else it was never written
+                    self._data[index] = region
+            except OSError:
+                continue
+            del self._changes[plane], self._boxes[plane]
 
     @property
     def effective(self) -> bool:

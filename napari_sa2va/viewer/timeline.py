@@ -93,8 +93,8 @@ class TimeLine:
         """Do something to objects as one step, to be undone and redone as a whole.
 
         When the block ends, the step is in napari's undo history, `done` was told, and rows and
-        captions are written. If it raises, what was painted is taken back. A step without any
-        effect leaves nothing.
+        captions are written. If it raises, what was painted is taken back; what a disk does not
+        take back becomes a step of its own. A step without any effect leaves nothing.
 
         Parameters
         ----------
@@ -113,9 +113,16 @@ class TimeLine:
                 yield step
         except BaseException:
             step.take_back()
+            if step.changes:
+                part = Action(kind, f"Part of: {text}", (), tuple(labels), dict(detail or {}))
+                self._complete(step, part)
             raise
-        if not step.effective:
-            return
+        if step.effective:
+            whole = Action(kind, text, (), tuple(labels), dict(detail or {}), takes_back)
+            self._complete(step, whole)
+
+    def _complete(self, step: Step, action: Action) -> None:
+        """Let rows follow what a step painted, and put it into the history."""
         for plane, found in step.settle().items():
             self._book.count_of(plane, found)
         adopted = step.adopted
@@ -128,7 +135,6 @@ class TimeLine:
                 self._book.put(adopted)
             self._row_news = True
 
-        action = Action(kind, text, (), tuple(labels), dict(detail or {}), takes_back)
         rows = heard if step.fields or adopted else None
         self.record(step.changes, action, rows, fields=step.fields)
 

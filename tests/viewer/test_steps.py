@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from napari.components import ViewerModel
 from napari_sa2va.annotation import ObjectRecord
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.viewer.entries import NOWHERE, Entry, Spot
+from napari_sa2va.viewer.object_actions import delete
 from napari_sa2va.viewer.objects import LabelObjects
+from napari_sa2va.viewer.store import CannotWrite
 
 if TYPE_CHECKING:
     from napari_sa2va.annotation.actions import Action
@@ -125,6 +128,26 @@ def test_a_failing_step_leaves_nothing() -> None:
         step.change(1, note="")
         step.paint(PLANE, square(1), np.ones((4, 4), dtype=bool), 1)
     assert not scene.done and scene.objects.undo_text == "Find"
+
+
+def test_what_a_full_disk_does_not_take_back_is_a_step(full_disk: Any) -> None:
+    disk = full_disk(np.zeros((3, SIDE, SIDE), dtype=np.int32))
+    scene = Scene(disk, planes=3)
+    with scene.objects.step("refine", "Extend 1", labels=(1,)) as step:
+        for at in (0, 2):
+            step.paint((at, None, None), square(1), np.ones((4, 4), dtype=bool), 1)
+    before = scene.pixels
+    disk.room = 2
+    with pytest.raises(CannotWrite, match="No space left"):
+        delete(scene.objects, [1])
+    assert (scene.pixels == 1).any(axis=(1, 2)).tolist() == [False, False, True]
+    assert scene.row(1).frames == 1 and counted(scene) == in_pixels(scene)
+    assert scene.objects.undo_text == "Part of: Delete 1"
+    assert scene.done[-1].kind == "delete" and len(scene.done[-1].touched) == 2
+    disk.room = math.inf
+    assert scene.objects.undo()
+    np.testing.assert_array_equal(scene.pixels, before)
+    assert scene.row(1).frames == 3 and scene.objects.undo_text == "Extend 1"
 
 
 def test_an_object_for_pixels_that_are_there() -> None:
