@@ -236,12 +236,18 @@ class TimeLine:
         if not steps:
             return False
         step = steps[-1]
-        if self._later is None or len(step) <= _AT_ONCE or not is_ours(step):
+        later = self._later if len(step) > _AT_ONCE else None
+        # napari moves a step to the other side first: where a disk refuses, it would be lost.
+        refusable = not isinstance(self.labels.data, np.ndarray)
+        if not is_ours(step) or not (later or refusable):
             replay_at_once(self.labels, undoing=undoing)
             return True
         self._replay = Replay(self.labels, step, undoing=undoing)
-        self.replay_moved.emit(0, self._replay.total)
-        self._later(lambda: self._go_on(_PIECE_SECONDS))
+        if later is None:
+            self.finish_replay()
+        else:
+            self.replay_moved.emit(0, self._replay.total)
+            later(lambda: self._go_on(_PIECE_SECONDS))
         return True
 
     def _go_on(self, seconds: float | None) -> bool:

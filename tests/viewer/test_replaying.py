@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -184,6 +185,31 @@ def test_a_fault_is_told_once(objects: LabelObjects, monkeypatch: pytest.MonkeyP
     assert objects.undo_text == "Track" and objects.undo()
     window.rest()
     assert objects.rows() == [] and not pixels(objects).any()
+
+
+def test_a_short_step_that_a_full_disk_refuses_stays(full_disk: Any) -> None:
+    viewer, disk = ViewerModel(), full_disk(np.zeros((3, 8, 8), dtype=np.int32))
+    objects = LabelObjects(viewer, viewer.add_labels(disk), empty=True)
+    Window(objects)
+    with objects.step("track", "Track", labels=(1,)) as step:
+        for plane in range(3):
+            step.paint((plane, None, None), BOX, np.eye(3, dtype=bool), 1)
+        step.add(Entry(record(1), {}, axis=0))
+    refused: list[str] = []
+    objects.refused.connect(refused.append)
+    disk.room = 1
+    objects.labels.undo()  # as napari's key does
+    assert "No space left" in refused[0] and not objects.replaying
+    assert (objects.undo_text, objects.redo_text) == ("Track", "")
+    assert [row.frames for row in objects.rows()] == [2]
+    disk.room = math.inf
+    assert objects.undo() and not disk.data.any() and objects.rows() == []
+    disk.room = 0
+    assert objects.redo() and len(refused) == 2
+    assert (objects.undo_text, objects.redo_text) == ("", "Track")
+    disk.room = math.inf
+    assert objects.redo() and np.count_nonzero(disk.data) == 9
+    assert [row.frames for row in objects.rows()] == [3]
 
 
 def test_a_layer_that_goes_or_gets_another_array(objects: LabelObjects) -> None:
