@@ -156,6 +156,8 @@ def read(array: Any, where: Any) -> NDArray[Any]:
     """
     try:
         return np.asarray(array[where])
+    except MemoryError:  # it may be quite whole
+        raise
     except Exception as error:  # each of zarr's codecs has its own
         raise ArrayDamaged(f"{array.store} cannot be read ({error!r})") from error
 

@@ -182,7 +182,7 @@ class Session:
                 return
             try:
                 self._fold(about)
-            except OSError as error:
+            except (OSError, MemoryError) as error:
                 raise cannot_record(self.path, error) from error
             self._write_table()
 

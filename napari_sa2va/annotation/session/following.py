@@ -80,7 +80,11 @@ def _made_anew(path: Path, head: Head, rows: Rows, end: int, damage: ArrayDamage
     # Not the last entry's number: what a disk that refused left of one try, the next one takes.
     name = f"labels-r{head.rows.n}.zarr"
     array: ZarrLabels | None = None
+    last = 0
     for entry in read_entries(path, end):
+        if entry.n != last + 1:  # what the damaged lines between painted is not known
+            array = None
+        last = entry.n
         labels = About.read(entry.detail).labels if entry.kind == BEGUN else replaced_by(entry)
         if labels is not None:
             array = _new_array(path / name, labels)
@@ -92,9 +96,10 @@ def _made_anew(path: Path, head: Head, rows: Rows, end: int, damage: ArrayDamage
         if entry.n > rows.n:
             rows.follow(entry)
     if array is None:
+        shutil.rmtree(path / name, ignore_errors=True)
         raise CannotRecord(
-            f"The labels in {path} are damaged ({damage}) and cannot be rebuilt: the first lines "
-            "of its log are gone. You can go on working, but save the layer to a file of its own."
+            f"The labels in {path} are damaged ({damage}) and cannot be rebuilt: lines of its log "
+            "are gone. You can go on working, but save the layer to a file of its own."
         ) from damage
     array.sync()
     return name

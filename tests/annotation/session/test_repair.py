@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import zarr
 
 from napari_sa2va.annotation.session import CannotRecord, SessionDamaged, load
 
@@ -83,6 +84,46 @@ def test_a_damaged_array_whose_history_is_gone_is_told(
     live.paint(9, *EVERYWHERE)
     with pytest.raises(CannotRecord, match="save the layer to a file of its own"):
         live.session.fold()
+
+
+def test_labels_are_not_made_anew_of_a_log_that_lacks_an_action(
+    live: Any, checked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{FOLDER}.LONG_LOG", 1000)
+    path = live.session.path
+    live.work()
+    live.session.fold()
+    (array,) = path.glob("labels*.zarr")
+    lines = (path / "history.jsonl").read_bytes().splitlines(keepends=True)
+    lines[3] = b"#" + lines[3][1:]
+    (path / "history.jsonl").write_bytes(b"".join(lines))
+    damage(path, "chunk")
+    live.paint(9, *EVERYWHERE)
+    with pytest.raises(CannotRecord, match="lines of its log are gone"):
+        live.session.fold()
+    assert list(path.glob("labels*.zarr")) == [array], "most of it is good"
+    live.replace_array(np.full((4, 60, 50), 3, np.uint8))
+    live.session.fold()
+    checked(live, load(path))
+
+
+def test_labels_that_memory_has_no_room_for_are_not_taken_for_damaged(
+    live: Any, checked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    live.work()
+    live.session.fold()
+    (array,) = live.session.path.glob("labels*.zarr")
+    live.paint(9, *EVERYWHERE)
+    with monkeypatch.context() as patched:
+        patched.setattr(zarr.Array, "__getitem__", refuse)
+        with pytest.raises(CannotRecord, match="MemoryError"):
+            live.session.fold()
+    live.session.fold()
+    assert list(live.session.path.glob("labels*.zarr")) == [array]
+    checked(live, load(live.session.path))
 
 
 def test_a_name_that_the_disk_refused_is_written_the_next_time(
