@@ -13,6 +13,7 @@ from napari_sa2va.frames.files import TIFF_SUFFIXES
 from napari_sa2va.frames.zarr_files import is_zarr
 from napari_sa2va.io.export.from_layers import plain_annotations
 from napari_sa2va.io.export.from_session import session_annotations
+from napari_sa2va.io.export.provenance import source_of
 from napari_sa2va.io.import_coco import read_coco
 from napari_sa2va.io.import_nifti import is_nifti, read_nifti
 from napari_sa2va.io.import_ome_zarr import read_ome_zarr_labels
@@ -46,9 +47,9 @@ def opened_annotations(path: Path) -> Iterator[Annotations]:
         raise InvalidInput(f"There is no file or folder {path}.")
     if is_session(path):
         with session_annotations(path) as found:
-            yield found
+            yield _known(found, path)
     else:
-        yield read_labels(path)
+        yield _known(read_labels(path), path)
 
 
 def read_labels(path: Path) -> Annotations:
@@ -76,6 +77,11 @@ def read_labels(path: Path) -> Annotations:
     return plain_annotations(
         path.stem.removesuffix("_labels"), whole_numbers(image.array, path), image.axes
     )
+
+
+def _known(found: Annotations, path: Path) -> Annotations:
+    """Say of annotations which file they are from: a later export of it is known by that."""
+    return replace(found, provenance=replace(found.provenance, source=source_of(path)))
 
 
 def _of_zarr(path: Path) -> Annotations:

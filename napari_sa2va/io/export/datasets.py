@@ -13,7 +13,7 @@ from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari_sa2va.io.export.annotations import Annotations, Place
@@ -29,7 +29,7 @@ MARK: Final = "napari-sa2va.json"
 def dataset_folder(annotations: Annotations, path: Path, kind: str) -> Iterator[Path]:
     """Give an empty folder, which becomes `path` when the block ends well.
 
-    It takes the place of an earlier export of the same objects, and of nothing else.
+    It takes the place of an earlier export of the same session or labels, and of nothing else.
 
     Parameters
     ----------
@@ -48,8 +48,7 @@ def dataset_folder(annotations: Annotations, path: Path, kind: str) -> Iterator[
         yield new
         said = {
             "format": kind,
-            "session": annotations.provenance.session,
-            "created": annotations.provenance.created,
+            **annotations.provenance.origin(),
             "files": sorted(_files(new)),
         }
         write_json(new / MARK, said)
@@ -67,7 +66,7 @@ def _check_replaceable(path: Path, kind: str, provenance: Provenance) -> None:
         raise InvalidInput(f"{mark} cannot be read ({error!r}). {otherwise}") from error
     if not of_kind:
         raise InvalidInput(f"{there} is not a folder that this format writes. {otherwise}")
-    if not _is_same(said, provenance):
+    if not provenance.is_that_of(said):
         whose = said.get("session") or "other labels"
         raise InvalidInput(f"{there} was exported from {whose}. {otherwise}")
     added = sorted(name for name in _files(path) if name not in known and not _is_scrap(name))
@@ -75,13 +74,6 @@ def _check_replaceable(path: Path, kind: str, provenance: Provenance) -> None:
         raise InvalidInput(
             f"{there} holds files that were not exported, such as {added[0]}. {otherwise}"
         )
-
-
-def _is_same(said: Mapping[str, Any], provenance: Provenance) -> bool:
-    """Whether both are of one session; sessions of several folders may have the same name."""
-    if said.get("created") and provenance.created:
-        return bool(said["created"] == provenance.created)
-    return bool(said.get("session", "") == provenance.session)
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from napari_sa2va.annotation.session import is_session, read_entries
+from napari_sa2va.annotation.session import SessionDamaged, is_session, read_entries
+from napari_sa2va.annotation.session.files import read_head
 from napari_sa2va.annotation.session.state import Rows
 from napari_sa2va.annotation.table import records_in
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.export.annotations import Annotations
 from napari_sa2va.io.export.image_files import channel_of
 from napari_sa2va.io.export.pictures import Pictures
-from napari_sa2va.io.export.provenance import Provenance, UsedModel, from_details
+from napari_sa2va.io.export.provenance import Provenance, UsedModel, from_details, source_of
 from napari_sa2va.io.export.space import space_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_sa2va.annotation.conversation import Turn
 
@@ -106,9 +108,18 @@ def _history(
             for entry in entries:
                 rows.follow(entry)
             details = (entry.detail for entry in entries)
-            return tuple(rows.turns), from_details(details, session=Path(session).name)
+            return tuple(rows.turns), _provenance(details, Path(session))
     models = dict.fromkeys(record.model for record in records if record.model)
     return (), Provenance(tuple(UsedModel(name) for name in models))
+
+
+def _provenance(details: Iterable[Mapping[str, Any]], session: Path) -> Provenance:
+    try:
+        created = read_head(session).created
+    except SessionDamaged:
+        created = ""
+    found = from_details(details, created=created, session=session.name)
+    return replace(found, source=source_of(session))
 
 
 def plain_annotations(name: str, labels: Any, leading: Sequence[str] = ()) -> Annotations:

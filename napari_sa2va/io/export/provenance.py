@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import platform
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -11,6 +13,7 @@ import napari_sa2va
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 _PACKAGES: Final = ("torch", "transformers", "sam2", "napari", "numpy")
 
@@ -52,6 +55,8 @@ class Provenance:
         When the session was begun.
     session : str
         Name of its folder.
+    source : str
+        What was exported, as `source_of` has it; empty if unknown.
     versions : mapping
         Of this package and those it builds on, at the time of the export.
     """
@@ -61,6 +66,7 @@ class Provenance:
     plugin: str = ""
     created: str = ""
     session: str = ""
+    source: str = ""
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
 
     def detail(self) -> dict[str, Any]:
@@ -77,6 +83,30 @@ class Provenance:
             "versions": dict(self.versions),
         }
         return {name: value for name, value in said.items() if value}
+
+    def origin(self) -> dict[str, str]:
+        """Return what a later export is known by as one of the same objects."""
+        return {"session": self.session, "created": self.created, "source": self.source}
+
+    def is_that_of(self, said: Mapping[str, Any]) -> bool:
+        """Whether another export, of which `origin` said this, was of the same objects.
+
+        Sessions of several folders may have the same name, and so may files of labels. Of two of
+        which nothing is known, as of layers that were never saved, nobody can tell.
+        """
+        for name in ("created", "source"):
+            here, there = self.origin()[name], said.get(name)
+            if here and there:
+                return bool(here == there)
+        return False
+
+
+def source_of(path: Path) -> str:
+    """Return a mark of a session's folder or of a file of labels.
+
+    It goes into files that are given to others, and so says nothing of where the path leads.
+    """
+    return hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
 
 
 def versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ from napari_sa2va.io.export.from_layers import layer_annotations
 from napari_sa2va.io.export.from_session import session_annotations
 from napari_sa2va.io.export.image_files import pictures_of
 from napari_sa2va.io.export.space import layer_arguments, layer_matrix, space_of
+from napari_sa2va.io.import_labels import opened_annotations
 from tests.io.export.conftest import record
 
 
@@ -103,6 +104,17 @@ def test_layers_bring_the_same(stack: Annotations) -> None:
     np.testing.assert_allclose(found.space.matrix, stack.space.matrix)
     assert found.pictures is not None
     assert found.pictures.channels[0].lut[255].tolist() == [0, 255, 0]
+
+
+def test_a_layer_and_its_session_are_known_as_the_same(session: Path) -> None:
+    layer = Labels(np.ones((4, 5), np.uint8), metadata={"napari_sa2va": {"session": str(session)}})
+    here = layer_annotations([layer.as_layer_data_tuple()]).provenance
+    with opened_annotations(session) as found:
+        assert here.created == found.provenance.created != ""
+        assert here.source == found.provenance.source != ""
+        nowhere = replace(here, created="")  # what it says of itself is damaged
+        assert found.provenance.is_that_of(nowhere.origin())
+    assert not here.is_that_of(replace(here, created="later").origin())
 
 
 def test_any_labels_layer_will_do() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from typer.testing import CliRunner
 
 from napari_sa2va.cli.app import app
@@ -63,6 +64,26 @@ def test_any_labels_with_an_image(tmp_path: Path) -> None:
     assert (tmp_path / "set/labels/train/labels.txt").read_text().startswith("0 0.1")
 
 
+def test_labels_of_one_name_do_not_take_each_other_s_place(tmp_path: Path) -> None:
+    def exported(folder: str) -> object:
+        labels, image = tmp_path / folder / "cells_labels.npy", tmp_path / folder / "cells.npy"
+        return run(labels, out, "-f", "yolo", "--image", image)
+
+    out = tmp_path / "set"
+    out.mkdir()
+    for number, folder in enumerate("ab", start=1):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "cells_labels.npy", np.full((6, 8), number, np.uint8))
+        np.save(tmp_path / folder / "cells.npy", np.full((6, 8), number, np.uint8))
+    assert exported("a").exit_code == 0
+    said = (out / "cells_yolo/napari-sa2va.json").read_text()
+    assert tmp_path.name not in said  # data sets are given to others
+    ended = exported("b")
+    assert (ended.exit_code, "exported from other labels" in ended.stderr) == (3, True)
+    assert (out / "cells_yolo/napari-sa2va.json").read_text() == said
+    assert exported("a").exit_code == 0  # corrected, say
+
+
 @pytest.mark.parametrize("name", ["imagej", "ome-tiff", "ome-zarr", "coco", "nifti"])
 def test_what_was_exported_can_be_exported_again(name: str, session: Path, tmp_path: Path) -> None:
     first = FORMATS[name].path_in(tmp_path, type("X", (), {"file_name": "x"})())  # type: ignore[arg-type]
@@ -84,6 +105,23 @@ def test_a_data_set_that_is_there_takes_the_next_beside_its_files(
     ended = run(session, out, "-f", name)
     assert ended.exit_code == 0, ended.output
     assert ended.stdout == f"wrote {out / f'cells_{name}'}\n"
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_neither_image_nor_source_is_written_over(session: Path, tmp_path: Path) -> None:
+    labels, image = tmp_path / "labels.npy", tmp_path / "page_picture.png"
+    np.save(labels, np.ones((30, 40), np.uint8))
+    Image.fromarray(np.zeros((30, 40), np.uint8)).save(image)
+    before = {path: path.read_bytes() for path in (labels, image, tmp_path / "cells.npy")}
+    for arguments, words in [
+        ((session, tmp_path / "cells.npy", "-f", "imagej"), "cells.npy is the image"),
+        ((labels, image, "-f", "imagej", "--image", image), "picture.png is the image"),
+        ((labels, tmp_path / "PAGE_Picture.PNG", "-f", "csv", "--image", image), "is the image"),
+        ((labels, tmp_path / "page.md", "-f", "markdown", "--image", image), "is the image"),
+        ((labels, labels, "-f", "csv"), "is what is exported"),
+    ]:
+        ended = run(*arguments)
+        assert (ended.exit_code, words in ended.stderr) == (3, True), ended.output
     assert {path: path.read_bytes() for path in before} == before
 
 

@@ -15,6 +15,7 @@ from skimage.draw import polygon2mask
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.export import export
+from napari_sa2va.io.export.provenance import Provenance
 from tests.io.export.test_outlines import filled
 
 if TYPE_CHECKING:
@@ -129,8 +130,13 @@ def test_another_session_format_or_added_file_is_not_replaced(
     out = tmp_path / "out"
     export(plane, "finetuning", out)
     of_others = replace(plane, provenance=replace(plane.provenance, created="later"))
+    unknown = replace(plane, provenance=Provenance())  # as of a layer that was never saved
+    for other in (of_others, unknown):
+        with pytest.raises(InvalidInput, match="was exported from other labels"):
+            export(other, "finetuning", out)
+    export(unknown, "yolo", tmp_path / "unknown")
     with pytest.raises(InvalidInput, match="was exported from other labels"):
-        export(of_others, "finetuning", out)
+        export(unknown, "yolo", tmp_path / "unknown")
     with pytest.raises(InvalidInput, match="is not a folder that this format writes"):
         export(plane, "yolo", out)
     (out / "images/.DS_Store").touch()
