@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +25,7 @@ from napari_sa2va.widgets.ask_panel import AskPanel
 from napari_sa2va.widgets.asked import Asked
 from napari_sa2va.widgets.canvas_keys import CanvasKeys
 from napari_sa2va.widgets.chat_part import ChatPart
+from napari_sa2va.widgets.closing import Closing
 from napari_sa2va.widgets.controller import RunController
 from napari_sa2va.widgets.correct_part import CorrectPart
 from napari_sa2va.widgets.exchange import Exchange
@@ -44,6 +45,7 @@ from napari_sa2va.widgets.spare_time import SpareTime
 from napari_sa2va.widgets.stack_panel import StackPanel
 from napari_sa2va.widgets.stack_texts import cost
 from napari_sa2va.widgets.threshold_row import ThresholdRow
+from napari_sa2va.widgets.wheel import WheelGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,6 +141,7 @@ class Sa2VAWidget(QWidget):
         self.session.begin()
         self._on_source()
         ListKeys(self)
+        WheelGuard(self)
         SpareTime(glyphs_drawn(self._viewer), self)
 
     def _lay_out(self) -> None:
@@ -206,7 +209,7 @@ class Sa2VAWidget(QWidget):
         for button in (self.ask.segment, self.ask.ask, self.ask.describe):
             button.toggled.connect(self._remember)
         # A docked widget is told nothing when napari closes, only destroyed.
-        self._closing = _Closing(
+        self._closing = Closing(
             self.controller.close,
             self.chat.close,
             self.exchange.close_task,
@@ -478,16 +481,3 @@ def _column(*widgets: QWidget) -> QWidget:
     for number, widget in enumerate(widgets):
         layout.addWidget(widget, stretch=int(number == 0))
     return column
-
-
-class _Closing:
-    """Stops following the viewer, once. No method of the widget, which may be being destroyed."""
-
-    def __init__(self, *parts: Callable[[], None]) -> None:
-        self._parts = parts
-
-    def __call__(self, *_: object) -> None:
-        parts, self._parts = self._parts, ()
-        with ExitStack() as closing:  # one that fails keeps no other from closing
-            for close in reversed(parts):
-                closing.callback(close)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sa2va.viewer import snapshot
 from napari_sa2va.widgets import Sa2VAWidget
-from napari_sa2va.widgets.dock import _Closing
+from napari_sa2va.widgets.closing import Closing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +84,7 @@ def test_a_part_that_fails_keeps_no_other_from_closing() -> None:
         raise ZeroDivisionError
 
     closed: list[str] = []
-    closing = _Closing(lambda: closed.append("run"), fail, lambda: closed.append("log"))
+    closing = Closing(lambda: closed.append("run"), fail, lambda: closed.append("log"))
     with pytest.raises(ZeroDivisionError):
         closing()
     closing()  # once is enough

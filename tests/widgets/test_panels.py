@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel, QScrollArea, QWidget
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QScrollArea,
+    QWidget,
+)
 
 from napari_sa2va.engine import QuestionDone
 from napari_sa2va.viewer import timeline
@@ -466,6 +474,27 @@ def test_everything_that_takes_input_has_a_name_for_screen_readers(dock: Any) ->
                 continue
             name = widget.accessibleName() or getattr(widget, "text", str)()
             assert name, widget
+
+
+def test_the_wheel_scrolls_the_dock_and_chooses_nothing(dock: Any) -> None:
+    box, frames = dock.options.overlap, dock.ask.bar.frames
+    before = box.currentIndex(), frames.value()
+    for field in (box, frames):
+        centre = field.rect().center()
+        for turn in (120, -120):
+            wheel = QWheelEvent(
+                QPointF(centre),
+                QPointF(field.mapToGlobal(centre)),
+                QPoint(),
+                QPoint(0, turn),
+                Qt.MouseButton.NoButton,
+                Qt.KeyboardModifier.NoModifier,
+                Qt.ScrollPhase.NoScrollPhase,
+                False,
+            )
+            QApplication.sendEvent(field, wheel)
+            assert (box.currentIndex(), frames.value()) == before
+    assert box.focusPolicy() == frames.focusPolicy() == Qt.FocusPolicy.StrongFocus
 
 
 def test_control_enter_in_the_composer(dock: Any, runner: Any, qtbot: Any) -> None:
