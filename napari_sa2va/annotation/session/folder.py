@@ -90,8 +90,8 @@ class Session:
         self._writing = threading.Lock()
         self._folding = threading.Lock()
         self._closed = False
-        # A process that was killed may not have come to the table.
-        self._table_due = badly
+        # Whoever wrote last may not have come to the table: killed, or it was open elsewhere.
+        self._table_due = True
 
     @property
     def about(self) -> About:

@@ -13,7 +13,12 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_sa2va.annotation.session import CannotRecord, SessionDamaged, load
+from napari_sa2va.annotation.session import (
+    CannotRecord,
+    SessionDamaged,
+    load,
+    open_session,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +159,16 @@ def test_a_table_that_is_open_elsewhere_stops_nothing_and_follows(live: Any) -> 
     (path / "objects.csv").rmdir()
     live.session.fold()
     assert "cell 3" in (path / "objects.csv").read_text(encoding="utf-8-sig")
+
+    live.paint(7, slice(0, 1), slice(0, 3), slice(0, 3))
+    (path / "objects.csv").unlink()
+    (path / "objects.csv").mkdir()
+    with pytest.raises(CannotRecord, match=r"objects\.csv could not be written"):
+        live.session.close()
+    (path / "objects.csv").rmdir()
+    live.session = open_session(path)
+    live.session.fold()
+    assert "cell 7" in (path / "objects.csv").read_text(encoding="utf-8-sig")
 
 
 @pytest.mark.parametrize("what", ["all", "chunk"])
