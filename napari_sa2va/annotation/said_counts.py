@@ -23,12 +23,15 @@ _ASKED: Final = re.compile(
     r"(?P<what>[^?.!,;:\n]+)",
     re.I,
 )
+# At the beginning, "visible cells" and "in-focus cells" are kinds.
 _END: Final = re.compile(
-    r"(?:^|\s+)(?:are|is|do|does|did|can|could|have|has|were|was|will|in|on|there|you|touch|"
-    r"overlap|visible|that|which|with|within)\b.*$",
+    r"(?:(?:^|\s+)(?:are|is|do|does|did|can|could|have|has|were|was|will|there|you|touch|overlap)|"
+    r"(?:^(?!\w+-)|\s+)(?:in|on|that|which|with|within)|\s+visible)\b.*$",
     re.I | re.S,
 )
-_NO_KIND: Final = frozenset({"the", "all", "of", "these", "those", "a", "an", "this", "different"})
+_NO_KIND: Final = frozenset(
+    {"the", "all", "of", "these", "those", "a", "an", "this", "different", "visible"}
+)
 _ANY_KIND: Final = frozenset({"object", "thing", "item", "structure", "instance", "they", "them"})
 
 
