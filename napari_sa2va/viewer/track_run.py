@@ -281,18 +281,23 @@ class TrackRun:
 
     def overwrite(self) -> bool:
         """Give the masks the pixels that earlier objects kept, as one more undo step."""
-        overlapping, self._overlapping, self._replace = self._overlapping, {}, True
-        with self.objects.painting():
-            for index, masks in overlapping.items():
-                plane = self._stack.placement(index).index
-                spots = [entry.spots.get(plane) for entry in self._found]
-                told = [
-                    (math.nan,) * 3 if s is None else (s.iou, s.score, s.presence) for s in spots
-                ]
-                flags = [() if s is None else s.flags for s in spots]
-                ious, scores, present = zip(*told, strict=True)
-                self.add(index, masks, ious, scores, present, flags)
-            self.refresh()
+        overlapping, self._overlapping = self._overlapping, {}
+        former, self._replace = self._replace, True
+        try:
+            with self.objects.painting():
+                for index, masks in overlapping.items():
+                    plane = self._stack.placement(index).index
+                    spots = [entry.spots.get(plane) for entry in self._found]
+                    told = [
+                        (math.nan,) * 3 if s is None else (s.iou, s.score, s.presence)
+                        for s in spots
+                    ]
+                    flags = [() if s is None else s.flags for s in spots]
+                    ious, scores, present = zip(*told, strict=True)
+                    self.add(index, masks, ious, scores, present, flags)
+                self.refresh()
+        finally:  # frames that come when it goes on are asked about anew
+            self._replace = former
         return self._commit("overwrite", "Overwrite what overlaps", None)
 
     def commit(self, detail: Mapping[str, Any] | None = None) -> bool:

@@ -484,6 +484,10 @@ def test_what_overlaps_can_be_overwritten_afterwards(scene: Scene) -> None:
     assert (scene.pixels[1] == 1).sum() == 50 and (scene.pixels[1] == 2).sum() == 50
     assert not run.overlapped
     assert scene.objects.undo_text == "Overwrite what overlaps"
+    run.add(2, [rectangle(20, 20, 25, 30)], [0.7], [0.6], [1.0])
+    run.commit()
+    assert (scene.pixels[2] == 2).sum() == 100 and run.overlapped == (2,)  # asked about anew
+    scene.objects.undo()
     scene.objects.undo()
     scene.objects.undo()
     np.testing.assert_array_equal(scene.pixels, before)
