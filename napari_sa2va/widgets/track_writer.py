@@ -149,10 +149,10 @@ class TrackWriter:
             except Sa2VAError as error:
                 run.notes.append(Message(str(error), "error"))
         if self.paused is not None and self.paused.result is not run.result:
-            self.paused.result.close()
+            _close(self.paused.result)
         if run.state is None:
             self.paused = None
-            run.result.close()
+            _close(run.result)
         else:
             stack: Any = run.place
             self.paused = PausedTrack(
@@ -194,6 +194,12 @@ class TrackWriter:
     def _redraw_soon(self) -> None:
         if self._run is not None and isinstance(self._run.result, TrackRun):
             self._run.result.refresh()
+
+
+def _close(result: TrackRun) -> None:
+    """Let a run know no more of what is painted, unless it may be told yet to overwrite."""
+    if not result.overlapped:
+        result.close()
 
 
 def duration(seconds: float) -> str:

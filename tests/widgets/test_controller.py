@@ -186,7 +186,10 @@ def test_what_is_to_be_told_of_each_turn_is_told_at_the_end(
     message = told[-1]
     assert message.text.count("Not found") == 1
     assert "earlier objects in 4 planes" in message.text
+    inside = np.array([0, 1]), np.array([0, 0]), np.array([29, 29]), np.array([67, 67])
+    wanted.target.data_setitem(inside, 0)  # in a plane of each turn
     message.action()
+    assert not wanted.target.data[inside].any()
     assert (wanted.target.data != OTHER).any(axis=(2, 3)).all()
 
 
