@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.io.atomic import place_of
 from napari_sa2va.io.export import FORMATS
 from napari_sa2va.io.export import export as write
 from napari_sa2va.io.export.image_files import picture_file
+from napari_sa2va.io.export.report import picture_beside
 from napari_sa2va.io.import_labels import opened_annotations
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def _targets(job: ExportJob, annotations: Annotations) -> list[tuple[str, Path]]
     Raises
     ------
     InvalidInput
-        If one would be written over another, or over what it is made of.
+        If one would be written over another, over what it is made of, or over the image.
     """
     folders = all(FORMATS[name].is_folder for name in job.formats)
     if job.output.is_dir():
@@ -96,13 +98,22 @@ def _targets(job: ExportJob, annotations: Annotations) -> list[tuple[str, Path]]
         for name in job.formats
     ]
     paths = [path for _, path in targets]
+    images = [*annotations.image_files, *([] if job.image is None else [job.image])]
+    kept = {place_of(image): "the image that was annotated" for image in images}
+    kept[place_of(job.source)] = "what is exported"
     for name, path in targets:
         if paths.count(path) > 1:
             raise InvalidInput(
                 f"Two of the formats would be written to {path} ({name}). Write them one by one."
             )
-        if path.resolve() == job.source.resolve() and not name.startswith("ome-zarr"):
-            raise InvalidInput(f"{path} is what is exported. Choose another OUT.")
+        if name.startswith("ome-zarr"):
+            continue  # labels are added to an image that is there
+        # NIfTI looks itself after what it writes beside the labels.
+        for written in (path, *([picture_beside(path)] if name == "markdown" else [])):
+            if what := kept.get(place_of(written)):
+                raise InvalidInput(
+                    f"{written} is {what}, and would be written over. Choose another OUT."
+                )
     return targets
 
 

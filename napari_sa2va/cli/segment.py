@@ -6,7 +6,6 @@ import logging
 import math
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
-from os.path import realpath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from napari_sa2va.cli.exit_codes import ExitCode, code_of, overall, unexpected
@@ -14,7 +13,7 @@ from napari_sa2va.cli.images import ImageOptions, open_plane
 from napari_sa2va.cli.results import Results
 from napari_sa2va.engine import ModelChoice, Question, Request, shared_runner
 from napari_sa2va.errors import InvalidInput, Sa2VAError
-from napari_sa2va.io.atomic import check_folder
+from napari_sa2va.io.atomic import check_folder, place_of
 from napari_sa2va.io.objects_csv import write_objects
 from napari_sa2va.io.pixel_size import read_pixel_size
 
@@ -115,22 +114,17 @@ def _check_names(images: Sequence[Path]) -> None:
 def _check_targets(images: Sequence[Path], job: Job) -> None:
     """Refuse results in place of images: `*.tif` takes in labels that somebody made by hand."""
     targets = {
-        _place(job.output / FILE_NAMES[kind].format(stem=path.stem)): path
+        place_of(job.output / FILE_NAMES[kind].format(stem=path.stem)): path
         for path in images
         for kind in job.formats
     }
     for path in images:
-        source = targets.get(_place(path))
+        source = targets.get(place_of(path))
         if source is not None:
             raise InvalidInput(
                 f"{path} is among the images, and results of {source} would be written over it. "
                 "Leave it out, or choose another folder with --output."
             )
-
-
-def _place(path: Path) -> str:
-    """Return what two spellings of a path have in common, also where case makes no difference."""
-    return realpath(path).casefold()
 
 
 def _segment(path: Path, job: Job, display: Display, cancelled: threading.Event) -> Outcome:

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
+from os.path import realpath
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
@@ -115,6 +116,11 @@ def cut(name: str, most: int = _MOST_BYTES) -> str:
     Endings, numbers of planes and what a temporary name has beside it need some room more.
     """
     return name.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
+
+
+def place_of(path: Path) -> str:
+    """Return what two spellings of a path have in common, also where case makes no difference."""
+    return realpath(path).casefold()
 
 
 def is_empty(path: Path) -> bool:

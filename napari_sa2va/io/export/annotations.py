@@ -16,6 +16,7 @@ from napari_sa2va.io.export.provenance import Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -49,6 +50,8 @@ class Annotations:
         The image's own planes, where it could be found.
     notes : tuple of str
         What was lost on the way here.
+    image_files : tuple of Path
+        Where the image lies, as far as it is known, used or not: nothing is to be written there.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Annotations:
     provenance: Provenance = field(default_factory=Provenance)
     pictures: Pictures | None = None
     notes: tuple[str, ...] = ()
+    image_files: tuple[Path, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

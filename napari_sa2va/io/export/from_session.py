@@ -78,6 +78,7 @@ def _annotations(state: SessionState, labels: Any, notes: list[str]) -> Annotati
     pictures, lost = pictures_of(about.images, state.path, tuple(labels.shape))
     name = about.images[0].name if about.images else about.labels.name
     entries = read_entries(state.path)
+    image_files = (image.found_from(state.path) for image in about.images)
     return Annotations(
         name=name,
         labels=labels,
@@ -92,4 +93,5 @@ def _annotations(state: SessionState, labels: Any, notes: list[str]) -> Annotati
         ),
         pictures=pictures,
         notes=(*notes, *lost),
+        image_files=tuple(path for path in image_files if path is not None),
     )

@@ -108,11 +108,16 @@ def write_html(annotations: Annotations, path: Path) -> list[str]:
     return _notes(annotations, parts)
 
 
+def picture_beside(path: Path) -> Path:
+    """Return where a page's picture goes."""
+    # Not the page's own name: what was annotated may lie beside it, and be called so.
+    return path.with_name(f"{path.stem}_picture.png")
+
+
 def write_markdown(annotations: Annotations, path: Path) -> list[str]:
     """Write Markdown and a PNG of the same name beside it; return what they cannot hold."""
     parts = _parts(annotations)
-    # Not the page's own name: what was annotated may lie beside it, and be called so.
-    picture = path.with_name(f"{path.stem}_picture.png")
+    picture = picture_beside(path)
     with replacing_all(path, picture) as (page, drawn):
         Image.fromarray(parts.picture).save(drawn, format="PNG")
         text = _markdown(parts, picture.name)
