@@ -13,6 +13,8 @@ from napari_sa2va.frames import Orientation
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sa2va.frames import PlaneIndex
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerGeometry:
@@ -139,6 +141,14 @@ class ViewedPlane:
     position: NDArray[np.float64]
     to_screen: NDArray[np.float64]
     flips: tuple[float, float]
+
+    @property
+    def index(self) -> PlaneIndex:
+        """The plane in the layer's data; outside of it where the view is."""
+        return tuple(
+            None if axis in self.axes else round(at)
+            for axis, at in enumerate(self.position.tolist())
+        )
 
     @property
     def orientation(self) -> Orientation:

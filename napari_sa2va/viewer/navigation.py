@@ -27,12 +27,9 @@ def plane_in_view(viewer: Any, labels: Labels) -> PlaneIndex | None:
     if viewer.dims.ndisplay != 2 or viewer.dims.ndim < labels.ndim:
         return None
     try:
-        plane = view_plane(viewer, LayerGeometry.of(labels))
+        return view_plane(viewer, LayerGeometry.of(labels)).index
     except InvalidInput:
         return None
-    return tuple(
-        None if axis in plane.axes else round(at) for axis, at in enumerate(plane.position.tolist())
-    )
 
 
 def may_show(view: PlaneIndex | None, plane: PlaneIndex) -> bool:

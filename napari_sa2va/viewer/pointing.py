@@ -30,10 +30,7 @@ def plane_shown(viewer: Any, placement: Placement) -> PlaneIndex:
     InvalidInput
         It is seen edge-on.
     """
-    plane = view_plane(viewer, placement.geometry)
-    return tuple(
-        None if axis in plane.axes else round(at) for axis, at in enumerate(plane.position.tolist())
-    )
+    return view_plane(viewer, placement.geometry).index
 
 
 def in_frame(viewer: Any, placement: Placement, position: Sequence[float]) -> Point:

@@ -168,20 +168,15 @@ def region_snapshot(viewer: Any, choice: RegionChoice, placement: Placement) -> 
     if layer not in viewer.layers:
         raise InvalidInput(f"The layer {layer.name!r} was deleted. Choose other regions.")
     plane = view_plane(viewer, LayerGeometry.of(layer))
-    index = tuple(
-        None if axis in plane.axes else round(at) for axis, at in enumerate(plane.position.tolist())
-    )
     if isinstance(layer, Shapes):
         drawn = dict(_drawn(viewer, layer, plane, placement))
-        return RegionSnapshot(choice, index, None, drawn, len(layer.data))
-    return RegionSnapshot(choice, index, _labels(viewer, layer, plane, index, placement), {})
+        return RegionSnapshot(choice, plane.index, None, drawn, len(layer.data))
+    return RegionSnapshot(choice, plane.index, _labels(viewer, layer, plane, placement), {})
 
 
-def _labels(
-    viewer: Any, layer: Labels, plane: ViewedPlane, index: PlaneIndex, placement: Placement
-) -> NDArray[Any]:
+def _labels(viewer: Any, layer: Labels, plane: ViewedPlane, placement: Placement) -> NDArray[Any]:
     data = layer.data[0] if layer.multiscale else layer.data
-    shape = placement.frame_region.shape
+    index, shape = plane.index, placement.frame_region.shape
     if any(at is not None and not 0 <= at < n for at, n in zip(index, data.shape, strict=True)):
         return np.zeros(placement.frame_shape, dtype=data.dtype)
     values = np.asarray(data[tuple(slice(None) if at is None else at for at in index)])
