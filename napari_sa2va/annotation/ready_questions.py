@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from napari_sa2va.annotation.session.places import data_folder
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.data_folder import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

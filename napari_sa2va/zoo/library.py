@@ -12,20 +12,19 @@ import os
 import re
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from filelock import Timeout
-from platformdirs import user_data_path
 
 from napari_sa2va.errors import CheckpointError, InvalidInput
 from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.data_folder import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _LOG: Final = logging.getLogger(__name__)
-_FOLDER_VARIABLE: Final = "NAPARI_SA2VA_DATA_FOLDER"
 _FILE: Final = "models.json"
 _LOCK_SECONDS: Final = 5.0
 _NAME: Final = re.compile(r"[^\W_][\w .+-]{0,79}")
@@ -90,14 +89,8 @@ class Library:
 
 
 def library_path() -> Path:
-    """Return where the file is, whether or not it is there yet.
-
-    In the system's folder for data, or the one that the environment variable
-    ``NAPARI_SA2VA_DATA_FOLDER`` names.
-    """
-    named = os.environ.get(_FOLDER_VARIABLE)
-    folder = Path(named).absolute() if named else user_data_path("napari-sa2va", appauthor=False)
-    return folder / _FILE
+    """Return where the file is, whether or not it is there yet."""
+    return data_folder() / _FILE
 
 
 def load() -> Library:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from platformdirs import user_data_path
 
 from napari_sa2va.annotation.session.about import About, ImageInfo
 from napari_sa2va.annotation.session.errors import CannotRecord
@@ -18,23 +15,13 @@ from napari_sa2va.annotation.session.folder import create_session
 from napari_sa2va.annotation.session.lock import ended_badly
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing
+from napari_sa2va.io.data_folder import data_folder
 
 if TYPE_CHECKING:
     from napari_sa2va.annotation.session.folder import Session
 
-_FOLDER_VARIABLE: Final = "NAPARI_SA2VA_DATA_FOLDER"
 _RECENT: Final = "recent-sessions.json"
 _MOST_RECENT: Final = 30
-
-
-def data_folder() -> Path:
-    """Return the user's folder for what this plugin keeps, whether or not it is there yet.
-
-    The system's folder for data, or the one that the environment variable
-    ``NAPARI_SA2VA_DATA_FOLDER`` names.
-    """
-    named = os.environ.get(_FOLDER_VARIABLE)
-    return Path(named).absolute() if named else user_data_path("napari-sa2va", appauthor=False)
 
 
 def default_folder() -> Path:

@@ -9,13 +9,13 @@ import pytest
 from napari_sa2va.annotation.session import ImageInfo, open_session
 from napari_sa2va.annotation.session.places import (
     crashed_sessions,
-    data_folder,
     default_folder,
     folders_for,
     note_recent,
     recent_sessions,
     session_name,
 )
+from napari_sa2va.io.data_folder import data_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
