@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class CorrectState:
         Pixels of the proposal that stay another object's.
     accepting : bool
         Whether it will be accepted as soon as it is known.
+    held : str
+        The model that computes it when it is wanted, and not before; empty for none.
     """
 
     on: bool = False
@@ -81,6 +84,7 @@ class CorrectState:
     empty: bool = False
     blocked: int = 0
     accepting: bool = False
+    held: str = ""
 
 
 def state_of(
@@ -88,6 +92,7 @@ def state_of(
 ) -> CorrectState:
     """Return what is, with the words for it."""
     opened, found = current.opened, current.found
+    held = opened is not None and current.refining.holds(opened)
     state = CorrectState(
         on=hand.clicks.on,
         selected=target.selected,
@@ -109,6 +114,7 @@ def state_of(
         empty=found is not None and not found.mask.inside.any(),
         blocked=current.drawing.blocked,
         accepting=current.accept_soon,
+        held=Path(opened.asked.model.name).name if held else "",
     )
     return replace(state, text=hint(state))
 
@@ -133,6 +139,11 @@ def hint(state: CorrectState) -> str:
         return _invitation(state)
     if state.accepting:
         return f"{_upper(state.name)} is accepted as soon as it is found."
+    if state.held:
+        return (
+            f"{_upper(state.name)} · {_count(state.marks)}, not computed yet: a click or Accept "
+            f"loads {state.held}, and downloads it if it is not on this machine."
+        )
     if state.iou is None:
         return f"{_upper(state.name)} · {_count(state.marks)}"
     if state.empty:

@@ -85,6 +85,10 @@ class Refining:
         self.drop()
         self._held = opened
 
+    def holds(self, opened: OpenCorrection) -> bool:
+        """Whether a correction waits until it is wanted, or its model is known to be here."""
+        return self._held is opened
+
     def found_here(self, model: str) -> None:
         """Take note that the model of this name is on this machine: what was held for it begins."""
         opened = self._held

@@ -500,10 +500,12 @@ def test_another_model_starts_from_the_marks_once_it_is_known_to_be_here(desk: D
     desk.it.refining.found_here("demo")
     desk.idle()
     assert len(desk.runner.requests) == 2  # to choose it is not to fetch it
+    assert "not computed yet: a click or Accept loads other, and downloads" in desk.it.state.text
     desk.it.refining.found_here("other")
     desk.idle()
     request = desk.runner.requests[-1]
     assert (request.model.name, len(request.points), request.previous) == ("other", 2, None)
+    assert "IoU about" in desk.it.state.text
     desk.owner.chosen["model"] = ModelChoice("demo")
     desk.it.settings_changed()  # it is in the package
     desk.idle()
