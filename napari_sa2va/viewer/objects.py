@@ -430,27 +430,26 @@ class LabelObjects(TimeLine):
 
     def _planes_at_hand(self) -> set[PlaneIndex]:
         """Return what to count when no more is known than that something may have changed."""
-        known = self._book.planes()
         seen, self._seen = self._seen, self.view
         if self._seen != seen:  # no more than the slider
             return set()
-        moved = self._moved_in_view()
+        self._look_through_view()
+        known = self._book.planes()
         if len(known) <= _FEW_PLANES:
-            return known | moved
-        return set() if self._seen is None else {self._seen} | moved
+            return known
+        return set() if self._seen is None else {self._seen}
 
-    def _moved_in_view(self) -> set[PlaneIndex]:
+    def _look_through_view(self) -> None:
         """Look for the objects in all of the plane in view, if that is quick."""
         data, plane = self.labels.data, self._seen
         if plane is None or not isinstance(data, np.ndarray):
-            return set()
+            return
         sides = list(zip(plane, data.shape, strict=True))
         pixels = math.prod(length for at, length in sides if at is None)
         beside = any(at is not None and not 0 <= at < length for at, length in sides)
-        if beside or pixels > _SOON_READ:
-            return set()
-        there = {row.label for row in self._book.rows()}
-        return self._book.touched(look_again(self.labels, there, plane)[1])
+        if not beside and pixels <= _SOON_READ:
+            there = {row.label for row in self._book.rows()}
+            self._book.touched(look_again(self.labels, there, plane)[1])
 
     def _on_data(self) -> None:
         """Begin anew: the array was replaced."""
@@ -466,7 +465,8 @@ class LabelObjects(TimeLine):
         self._pending, self._restored, self._mended = [], [], []
         self.replaced.emit()
         self._highest_painted, found = look_again(self.labels, self._book.entries)
-        self._book.count(self._book.planes() | self._book.touched(found))
+        self._book.touched(found)
+        self._book.count(self._book.planes())
         self._book.measure()
         everywhere = tuple(slice(0, n) for n in self.labels.data.shape)
         self.tell(Action("replaced", "Replace the labels", (everywhere,)))
