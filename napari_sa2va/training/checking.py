@@ -64,6 +64,22 @@ def check(tuning: Tuning, examples: Sequence[Example], others: Sequence[Example]
         )
 
 
+def check_apart(measured: Iterable[Example], trained: Iterable[Example]) -> None:
+    """Refuse to measure on what is trained on: its figures would promise too much.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    known = {example.image.resolve() for example in trained}
+    shared = [example.image for example in measured if example.image.resolve() in known]
+    if shared:
+        raise InvalidInput(
+            f"{len(shared)} of the images to measure on are also trained on, such as {shared[0]}. "
+            "Leave their folder out of those that are trained on."
+        )
+
+
 def check_finished(tuning: Tuning) -> None:
     """Say of a finished run that starting it again trains nothing.
 

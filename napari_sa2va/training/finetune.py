@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.io.atomic import check_folder, replacing
@@ -27,19 +26,20 @@ from napari_sa2va.model.device import choose_device
 from napari_sa2va.training.checking import (
     CHECKPOINT,
     check,
+    check_apart,
     examples_identity,
     start_identity,
 )
 from napari_sa2va.training.folder import held_out, read_folder
 from napari_sa2va.training.lessons import MIX
-from napari_sa2va.training.measure_folder import Measured, measure_checkpoint
+from napari_sa2va.training.measure_folder import Measured, measure_checkpoint, report
 from napari_sa2va.training.stages import Stage
 from napari_sa2va.training.tuning import Tuning, TuningRun
 from napari_sa2va.training.weights import LossWeights
 from napari_sa2va.zoo.resolve import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_sa2va.training.folder import Example
 
@@ -113,21 +113,6 @@ def _before(tuning: Tuning, sets: dict[str, list[Example]], device: str) -> dict
     return found
 
 
-def report(found: dict[str, tuple[Measured, Measured]], console: Console) -> None:
-    """Print figures before and after as a table."""
-    table = Table("images", "phrases", "IoU before", "IoU after", "gained", "answered", box=None)
-    for name, (old, new) in found.items():
-        table.add_row(
-            name,
-            str(len(new.asked)),
-            f"{old.iou:.3f}",
-            f"{new.iou:.3f}",
-            f"{new.iou - old.iou:+.3f}",
-            f"{old.answered:.0%} → {new.answered:.0%}",
-        )
-    console.print(table)
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what any fine-tuning can be told."""
     add = parser.add_argument
@@ -140,12 +125,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="all: every weight; parts: the projector, what joins language and mask, and the mask "
         f"decoder; {_DEFAULT}",
     )
-    add("--lora", type=int, default=0, metavar="RANK", help="with --train parts; none unless told")
-    add("--rate", type=float, help="peak of the learning rate; default: 4e-5, for the demo 2e-4")
-    add("--warm-up", type=int, default=40, help=f"steps; {_DEFAULT}")
+    add(
+        "--lora",
+        type=whole_from(0),
+        default=0,
+        metavar="RANK",
+        help="with --train parts; none unless told",
+    )
+    add("--rate", type=positive, help="peak of the learning rate; default: 4e-5, for the demo 2e-4")
+    add("--warm-up", type=whole_from(0), default=40, help=f"steps; {_DEFAULT}")
     add("--final-share", type=float, default=0.05, help=f"of the rate, at the end; {_DEFAULT}")
-    add("--images", type=int, default=4, help=f"in a step; {_DEFAULT}")
-    add("--questions", type=int, default=6, help=f"about an image, in a step; {_DEFAULT}")
+    add("--images", type=whole_from(1), default=4, help=f"in a step; {_DEFAULT}")
+    add("--questions", type=whole_from(1), default=6, help=f"about an image, in a step; {_DEFAULT}")
     add(
         "--mix",
         action="append",
@@ -161,15 +152,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="language, mask, presence or clicks; may be given several times",
     )
     add("--as-they-are", action="store_true", help="mirror and brighten nothing")
-    add("--seed", type=int, default=0, help=f"of the draws; {_DEFAULT}")
+    add("--seed", type=whole_from(0), default=0, help=f"of the draws; {_DEFAULT}")
     add("--device", default="auto", help=f"auto, cpu, cuda or mps; {_DEFAULT}")
     add(
         "--threads",
-        type=int,
+        type=whole_from(1),
         default=torch.get_num_threads(),
         help=f"of the processor; {_DEFAULT}",
     )
-    add("--workers", type=int, default=1, help=f"processes that read images; {_DEFAULT}")
+    add("--workers", type=whole_from(0), default=1, help=f"processes that read images; {_DEFAULT}")
     add("--save-minutes", type=float, default=4.0, help=f"between two savings; {_DEFAULT}")
 
 
@@ -179,6 +170,26 @@ def positive(text: str) -> float:
     if not number > 0:
         raise argparse.ArgumentTypeError(f"it must be above 0, not {text}")
     return number
+
+
+def below_one(text: str) -> float:
+    """Read a share that is less than all from the command line."""
+    number = float(text)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"it must be 0 or above, and below 1, not {text}")
+    return number
+
+
+def whole_from(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number that is not below `least` from the command line."""
+
+    def whole(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"it must be {least} or above, not {text}")
+        return number
+
+    return whole
 
 
 def tuning_of(options: argparse.Namespace, start: Path, folder: Path, rehearsed: float) -> Tuning:
@@ -237,7 +248,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--folder", type=Path, default=Path("runs/tuned"), help=f"of the run; {_DEFAULT}"
     )
     parser.add_argument(
-        "--held-out", type=float, default=0.2, help=f"share of the images; {_DEFAULT}"
+        "--held-out", type=below_one, default=0.2, help=f"share of the images; {_DEFAULT}"
     )
     parser.add_argument("--test", type=Path, help="a folder to measure on instead")
     parser.add_argument("--old", type=Path, help="a folder of what is not to be forgotten")
@@ -247,7 +258,7 @@ def main(arguments: list[str] | None = None) -> None:
         f"{_OWN_WORLD!r}: its own world",
     )
     parser.add_argument(
-        "--rehearsed", type=float, default=0.5, help=f"share of the steps; {_DEFAULT}"
+        "--rehearsed", type=below_one, default=0.5, help=f"share of the steps; {_DEFAULT}"
     )
     add_options(parser)
     options = parser.parse_args(arguments)
@@ -258,16 +269,17 @@ def main(arguments: list[str] | None = None) -> None:
         # Options that do not go together are told before anything is read or fetched.
         tuning = tuning_of(options, Path(options.start), options.folder, share)
         examples = [example for folder in options.data for example in read_folder(folder)]
+        others = []
+        if options.rehearse and options.rehearse != _OWN_WORLD:
+            others = read_folder(Path(options.rehearse))
         measured = {}
         if options.test:
             measured["held out"] = read_folder(options.test)
         elif options.held_out > 0:
             examples, measured["held out"] = held_out(examples, options.held_out, options.seed)
+        check_apart(measured.get("held out", ()), (*examples, *others))
         if options.old:
             measured["old"] = read_folder(options.old)
-        others = []
-        if options.rehearse and options.rehearse != _OWN_WORLD:
-            others = read_folder(Path(options.rehearse))
         tuning = replace(tuning, start=checkpoint_folder(options.start))
         console.print(
             f"{len(examples)} images to train on, "
@@ -278,6 +290,9 @@ def main(arguments: list[str] | None = None) -> None:
     except Sa2VAError as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("Interrupted. The same command goes on where it was.")
+        sys.exit(130)  # as shells have it
 
 
 if __name__ == "__main__":

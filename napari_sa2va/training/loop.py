@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch.utils.data import DataLoader
 
-from napari_sa2va.errors import CheckpointError, NotEnoughMemory
+from napari_sa2va.errors import CheckpointError, EngineError, NotEnoughMemory
 from napari_sa2va.model.full_memory import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 LOG: Final = "log.jsonl"
 STATE: Final = "state.pt"
 _LOG_EVERY: Final = 20
+_MOST_LEFT_OUT: Final = 50  # steps in a row
 
 
 @dataclass
@@ -67,6 +68,7 @@ class Loop:
     save_minutes: float = 4.0
     step: int = 0
     seconds: float = 0.0
+    _left_out: int = 0
     _sums: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -92,6 +94,8 @@ class Loop:
         Raises
         ------
         NotEnoughMemory
+        EngineError
+            If step after step has no finite loss.
         """
         begun, full = self.step, False
         saved = time.monotonic()
@@ -130,8 +134,14 @@ class Loop:
         total = torch.stack([loss.float() for loss in result.losses.values()]).sum()
         learnt = self._learn(total)
         self.step += 1  # only now: a step that ran out of memory going back is none
+        self._left_out = 0 if learnt else self._left_out + 1
         if learnt:
             self._note(prefix, result)
+        elif self._left_out == _MOST_LEFT_OUT:
+            raise EngineError(
+                f"{_MOST_LEFT_OUT} steps in a row had no finite loss or gradient: this run learns "
+                "nothing more. Start another, in another --folder, at a lower --rate."
+            )
 
     def _learn(self, total: Tensor) -> bool:
         """Change the weights by one step's loss, unless that would make them not a number."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.table import Table
 
 from napari_sa2va.model import Sa2VA
 from napari_sa2va.model.prompts import segmentation_question
@@ -14,6 +15,8 @@ from napari_sa2va.training.overlap import iou
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from rich.console import Console
 
     from napari_sa2va.training.folder import Example
 
@@ -80,3 +83,18 @@ def measure_checkpoint(
         return {name: measure_examples(model, examples) for name, examples in sets.items()}
     finally:
         model.unload()
+
+
+def report(found: dict[str, tuple[Measured, Measured]], console: Console) -> None:
+    """Print figures before and after as a table."""
+    table = Table("images", "phrases", "IoU before", "IoU after", "gained", "answered", box=None)
+    for name, (old, new) in found.items():
+        table.add_row(
+            name,
+            str(len(new.asked)),
+            f"{old.iou:.3f}",
+            f"{new.iou:.3f}",
+            f"{new.iou - old.iou:+.3f}",
+            f"{old.answered:.0%} → {new.answered:.0%}",
+        )
+    console.print(table)

@@ -25,14 +25,15 @@ from napari_sa2va.samples.world.shifted import make_shifted
 from napari_sa2va.training.checking import CHECKPOINT
 from napari_sa2va.training.finetune import (
     add_options,
+    below_one,
     checkpoint_folder,
     quietly,
-    report,
     tune,
     tuning_of,
 )
 from napari_sa2va.training.folder import ANNOTATIONS, read_folder
 from napari_sa2va.training.folder_writing import write_folder
+from napari_sa2va.training.measure_folder import report
 from napari_sa2va.training.measure_scenes import union
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/shifted"), help="of the run")
     parser.add_argument("--scenes", type=int, default=20, help="to train on")
     parser.add_argument("--held-out", type=int, default=40, help="scenes to measure on, of each")
-    parser.add_argument("--rehearsed", type=float, default=0.5, help="share of the steps")
+    parser.add_argument("--rehearsed", type=below_one, default=0.5, help="share of the steps")
     add_options(parser)
     options = parser.parse_args(arguments)
     console = Console(soft_wrap=True)

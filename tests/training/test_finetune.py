@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sa2va.errors import CheckpointError, InvalidInput, NotEnoughMemory
+from napari_sa2va.errors import CheckpointError, EngineError, InvalidInput, NotEnoughMemory
 from napari_sa2va.model import Sa2VA
 from napari_sa2va.model.checkpoint import load_network, official_state
 from napari_sa2va.samples import demo_folder
@@ -152,8 +152,13 @@ def test_what_does_not_go_together_is_said(tiny_folder: Path, data: Path, tmp_pa
 
 
 def test_a_mistaken_command_is_refused_before_it_measures(
-    tiny_folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_folder: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr("napari_sa2va.training.finetune.signal.signal", lambda *_: None)
     monkeypatch.setattr(finetune, "measure_checkpoint", lambda *_: pytest.fail("it measured"))
     monkeypatch.setattr("napari_sa2va.training.checking.find_spec", lambda _: None)
     examples, tuning = read_folder(data), Tuning(tiny_folder, tmp_path / "run")
@@ -166,9 +171,43 @@ def test_a_mistaken_command_is_refused_before_it_measures(
         with pytest.raises(InvalidInput, match=said):
             finetune.tune(wrong, examples, {"held out": examples})
     assert not tuning.folder.exists()
+    for option in (
+        "--minutes=0",
+        "--images=0",
+        "--questions=0",
+        "--workers=-1",
+        "--lora=-1",
+        "--seed=-1",
+        "--rate=0",
+        "--rehearsed=1",
+        "--rehearsed=-0.5",
+        "--held-out=1",
+    ):
+        with pytest.raises(SystemExit) as ended:
+            finetune.main([str(data), "--folder", str(tuning.folder), option])
+        assert ended.value.code == 2, option
+    with pytest.raises(SystemExit):
+        finetune.main(
+            [str(data), "--folder", str(tuning.folder), "--test", f"{data}/../{data.name}"]
+        )
+    assert "3 of the images to measure on are also trained on" in capsys.readouterr().out
+
+
+def test_an_interruption_ends_in_a_sentence(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_sa2va.training.finetune.signal.signal", lambda *_: None)
+    monkeypatch.setattr(finetune, "tune", interrupted)
     with pytest.raises(SystemExit) as ended:
-        finetune.main([str(data), "--folder", str(tuning.folder), "--minutes", "0"])
-    assert ended.value.code == 2
+        finetune.main([str(data), "--folder", str(tmp_path), "--start", str(tmp_path)])
+    assert ended.value.code == 130
+    assert "The same command goes on where it was" in capsys.readouterr().out
 
 
 def test_help_says_what_is_taken_unless_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,6 +306,9 @@ def test_a_step_without_a_finite_gradient_is_left_out(tmp_path: Path) -> None:
     for name, value in begun.network.state_dict().items():
         assert value.isfinite().all()
         assert not torch.equal(value, before[name])
+    with pytest.raises(EngineError, match="at a lower --rate"):
+        begun.train(lambda _: ("", StepResult({"x": _sum(begun) * torch.nan}, {})))
+    assert begun.step == 52
 
 
 def test_a_full_disk_is_told_and_does_not_stay_full(
