@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.frames.zarr_files import is_zarr_group
 from napari_sa2va.io.atomic import place_of
 from napari_sa2va.io.export import FORMATS
 from napari_sa2va.io.export import export as write
@@ -85,7 +86,8 @@ def _targets(job: ExportJob, annotations: Annotations) -> list[tuple[str, Path]]
     folders = all(FORMATS[name].is_folder for name in job.formats)
     if job.output.is_dir():
         zarrs = all(name.startswith("ome-zarr") for name in job.formats)
-        into = not (zarrs and _is_zarr_group(job.output))
+        # Labels are added to an image, other folders take files.
+        into = not (zarrs and is_zarr_group(job.output))
     else:  # a name without an ending is that of a folder
         into = not folders and not job.output.suffix
     if len(job.formats) > 1 and not into and job.output.suffix:
@@ -115,8 +117,3 @@ def _targets(job: ExportJob, annotations: Annotations) -> list[tuple[str, Path]]
                     f"{written} is {what}, and would be written over. Choose another OUT."
                 )
     return targets
-
-
-def _is_zarr_group(path: Path) -> bool:
-    """Whether a folder is itself meant: labels are added to an image, other folders take files."""
-    return any((path / mark).is_file() for mark in ("zarr.json", ".zgroup"))

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from napari_sa2va.frames.source import ArrayLike
 
-_MARKS: Final = ("zarr.json", ".zarray", ".zgroup")
+_OF_GROUPS: Final = ("zarr.json", ".zgroup")
+_MARKS: Final = (*_OF_GROUPS, ".zarray")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +49,11 @@ class ZarrImage:
 def is_zarr(path: Path) -> bool:
     """Whether a folder is a zarr array or group, whatever it is called."""
     return path.is_dir() and any((path / mark).is_file() for mark in _MARKS)
+
+
+def is_zarr_group(path: Path) -> bool:
+    """Whether a folder is a zarr group, or an array of format 3, whose file has the same name."""
+    return any((path / mark).is_file() for mark in _OF_GROUPS)
 
 
 def open_zarr(path: Path) -> ZarrImage:

@@ -6,7 +6,8 @@ import os
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
-from os.path import realpath
+from os.path import abspath, realpath
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,6 @@ from napari_sa2va.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _MOST_BYTES: Final = 160
 
@@ -90,6 +90,7 @@ def replacing_folder(path: Path, mark: str) -> Iterator[Path]:
             f"{path} is there, and is not a folder that this format writes. Choose another name, "
             "or move it away."
         )
+    path = Path(abspath(path))  # "." has no name to put another in the place of
     token = secrets.token_hex(6)
     new, old = (path.with_name(f".{path.name}-{token}-{age}") for age in ("new", "old"))
     try:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sa2va.errors import Cancelled, Sa2VAError
+from napari_sa2va.frames.zarr_files import is_zarr_group
 from napari_sa2va.io.export.formats import FORMATS, export
 from napari_sa2va.io.export.from_layers import layer_annotations
 from napari_sa2va.io.export.ome_zarr import LABEL
@@ -166,8 +167,7 @@ class Exchange(QWidget):
         if not chosen:
             return None
         folder = Path(chosen)
-        is_zarr = form.name.startswith("ome-zarr")
-        if is_zarr and any((folder / mark).exists() for mark in ("zarr.json", ".zgroup")):
+        if form.name.startswith("ome-zarr") and is_zarr_group(folder):
             if not (folder / "labels" / LABEL).exists():
                 return folder  # somebody's image, which the labels are added to
             return folder if self._replaces(folder, "holds an earlier export") else None

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.io.atomic import check_folder, replacing
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from napari_sa2va.io.atomic import check_folder, replacing, replacing_folder
 
 
 def test_the_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
@@ -45,6 +42,20 @@ def test_what_the_system_refuses_is_said_in_a_sentence(tmp_path: Path) -> None:
 def test_a_folder_is_made_and_stays_empty(tmp_path: Path) -> None:
     check_folder(tmp_path / "a" / "b")
     assert not list((tmp_path / "a" / "b").iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows renames no folder that somebody is in")
+def test_the_current_folder_is_replaced_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "mark").write_text("old")
+    monkeypatch.chdir(folder)
+    with replacing_folder(Path(), "mark") as new:
+        (new / "mark").write_text("new")
+    assert (folder / "mark").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")

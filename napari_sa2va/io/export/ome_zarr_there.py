@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from napari_sa2va.errors import InvalidInput
+from napari_sa2va.frames.zarr_files import is_zarr_group
 from napari_sa2va.io.atomic import is_empty
 from napari_sa2va.io.export.ome_zarr_metadata import OURS
 
@@ -125,7 +126,7 @@ def consolidate(path: Path) -> None:
 def _attributes(path: Path) -> dict[str, Any]:
     import zarr
 
-    if not any((path / mark).exists() for mark in ("zarr.json", ".zgroup")):
+    if not is_zarr_group(path):
         return {}
     try:
         return dict(zarr.open_group(str(path), mode="r", use_consolidated=False).attrs)
