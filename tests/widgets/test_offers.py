@@ -86,7 +86,8 @@ def test_the_dock_follows_the_checkpoint(
     own.touch()
     stack.sam2_file = str(own)  # the one chosen wins
     assert stack.options.sam2_file == str(own)
-    dock._on_model_ready(ModelReady("x", "cpu", "float32", 1, consistent=True))
+    ready = ModelReady("x", "cpu", "float32", 1, consistent=True)
+    dock._on_model_ready(ready, dock.model.choice)
     assert stack.lacking.isHidden()
 
     # The button fetches, in the window of models.
