@@ -10,7 +10,7 @@ from napari_sa2va.errors import CheckpointError, InvalidInput
 from napari_sa2va.model.linker import load_torch_libraries
 from napari_sa2va.zoo import check_fits, resolve
 from napari_sa2va.zoo.gpu import why_not_on
-from napari_sa2va.zoo.resolve import folder_named
+from napari_sa2va.zoo.resolve import checkpoint_named
 from napari_sa2va.zoo.weights import WeightsIdentity, weights_identity
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def load_model(
 
     model = Sa2VA.from_pretrained(folder, choice.device, choice.dtype, progress, stopped)
     name = choice.name.strip()
-    if folder_named(name) is None:
+    if checkpoint_named(name) is None:
         model.name = name  # as the request has it, whatever the folder is called
     return model
 

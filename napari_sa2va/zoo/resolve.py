@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from os.path import isdir, isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from napari_sa2va import samples
 from napari_sa2va.errors import CheckpointError
 from napari_sa2va.zoo import library
 from napari_sa2va.zoo.catalogue import CATALOGUE, DEMO, check_supported, find
@@ -62,14 +62,13 @@ def resolve(
         raise CheckpointError(f"No model is named. {_choices()}")
     if name.casefold() == DEMO:
         return demo_folder()
-    folder = folder_named(name)
-    if folder is not None and isfile(folder / "config.json"):
+    if (folder := checkpoint_named(name)) is not None:
         return folder
     known = find(name)
     if known is not None:
         check_supported(known)
     added = None if known is not None else library.load().find(name)
-    if folder is not None and known is None and added is None:
+    if known is None and added is None and (folder := folder_named(name)) is not None:
         return checked_folder(folder)  # which says what it lacks
     if added is not None and added.folder:
         return _added_folder(added)
@@ -94,6 +93,12 @@ def folder_named(name: str) -> Path | None:
     return folder if isdir(folder) else None
 
 
+def checkpoint_named(name: str) -> Path | None:
+    """Return the folder that `resolve` takes a name for, whatever else it may mean, or None."""
+    folder = folder_named(name)
+    return folder if folder is not None and isfile(folder / "config.json") else None
+
+
 def demo_folder() -> Path:
     """Return the folder of the demo checkpoint in the package.
 
@@ -103,7 +108,7 @@ def demo_folder() -> Path:
         If this installation lacks it.
     """
     # Not a zip file: wheels are unpacked, and safetensors maps files into memory.
-    folder = Path(str(files("napari_sa2va"))) / "samples" / "demo"
+    folder = samples.demo_folder()
     if not (folder / "config.json").is_file():
         raise CheckpointError(
             "The demo checkpoint is missing from this installation. Install napari-sa2va again."

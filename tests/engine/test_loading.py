@@ -26,9 +26,11 @@ def snapshot(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.mark.parametrize("name", ["Sa2VA-1B", "ByteDance/Sa2VA-1B", "my fine-tuned one"])
 def test_the_name_that_was_asked_for(
-    snapshot: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     monkeypatch.setattr("napari_sa2va.engine.loading.resolve", lambda *_: snapshot)
+    (tmp_path / name).mkdir(parents=True)  # of results: `resolve` does not take it for the model
+    monkeypatch.chdir(tmp_path)
     model = load_model(ModelChoice(name, "cpu"), lambda _: None, lambda: False)
     assert model.name == name
 
