@@ -147,6 +147,8 @@ class Runner:
         except Sa2VAError as error:
             _LOG.warning("%s: %s", type(error).__name__, error)
             raise
+        finally:
+            self._unload_if_wanted()  # here, where no step of the run holds the model any more
         seconds = time.monotonic() - started
         _LOG.info("Run %s after %.1f s", "cancelled" if was_cancelled else "done", seconds)
         yield RunDone(seconds, was_cancelled)
@@ -173,7 +175,6 @@ class Runner:
                     yield from follow_masks(model, request, cancelled)
         finally:
             self._turn.release()
-            self._unload_if_wanted()
 
     def _wait_for_turn(self, cancelled: threading.Event) -> Iterator[Event]:
         if self._turn.acquire(blocking=False):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
+import weakref
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,6 +227,31 @@ def test_unloading_in_mid_run_happens_afterwards(
     assert runner.bytes_held > 0
     assert runner.unload()
     assert runner.bytes_held == 0
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_unloading_in_mid_run_gives_the_memory_back(
+    make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch, cancels: bool
+) -> None:
+    runner, gone = Runner(), list[bool]()
+    cancelled = threading.Event()
+    events = runner.run(make_request(), cancelled)
+    next(event for event in events if isinstance(event, Looking))
+    assert runner._model is not None
+    network = weakref.ref(runner._model.network)
+
+    def release() -> None:
+        gc.collect()
+        gone.append(network() is None)  # torch gives back only what nobody holds
+
+    monkeypatch.setattr("napari_sa2va.engine.runner.release_unused_memory", release)
+    assert not runner.unload()
+    if cancels:
+        cancelled.set()
+    done = list(events)[-1]
+    assert isinstance(done, RunDone)
+    assert done.cancelled == cancels
+    assert gone == [True]
 
 
 # --- failing
