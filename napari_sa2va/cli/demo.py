@@ -9,10 +9,11 @@ from napari_sa2va.cli.exit_codes import ExitCode
 from napari_sa2va.cli.interrupt import cancel_on_interrupt
 from napari_sa2va.cli.results import Results
 from napari_sa2va.cli.screen import why_no_window
-from napari_sa2va.cli.segment import print_results, write_files
+from napari_sa2va.cli.segment import COMMAND, FILE_NAMES, print_results, write_files
 from napari_sa2va.engine import ModelChoice, Request, segment_questions, shared_runner
 from napari_sa2va.frames import ImageFrames
 from napari_sa2va.io.atomic import check_folder
+from napari_sa2va.io.own_labels import check_own
 from napari_sa2va.io.pixel_size import PixelSize
 from napari_sa2va.samples import SAMPLE_EXPRESSIONS, SAMPLE_PIXEL_SIZE, sample_image
 
@@ -50,6 +51,7 @@ def run_demo(output: Path, *, headless: bool, choice: ModelChoice | None = None)
 
 
 def _write_demo(output: Path, choice: ModelChoice, reason: str) -> ExitCode:
+    check_own(output / FILE_NAMES["tiff"].format(stem=_STEM), COMMAND)
     check_folder(output)
     questions = segment_questions(EXPRESSIONS)
     frames = ImageFrames(sample_image())

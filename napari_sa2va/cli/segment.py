@@ -15,6 +15,7 @@ from napari_sa2va.engine import ModelChoice, Question, Request, shared_runner
 from napari_sa2va.errors import InvalidInput, Sa2VAError
 from napari_sa2va.io.atomic import check_folder, place_of
 from napari_sa2va.io.objects_csv import write_objects
+from napari_sa2va.io.own_labels import check_own
 from napari_sa2va.io.pixel_size import read_pixel_size
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 Format = Literal["tiff", "png", "csv"]
+COMMAND: Final = "napari-sa2va segment"
+"""By it we know our own labels again."""
 FILE_NAMES: Final[dict[Format, str]] = {
     "tiff": "{stem}_labels.tif",
     "png": "{stem}_overlay.png",
@@ -70,8 +73,8 @@ def segment_images(
     Raises
     ------
     InvalidInput
-        If two images would be written to the same files, or one over another, or nothing can be
-        written.
+        If two images would be written to the same files, or one over another or over labels of
+        others, or nothing can be written.
     """
     _check_names(images)
     _check_targets(images, job)
@@ -112,7 +115,7 @@ def _check_names(images: Sequence[Path]) -> None:
 
 
 def _check_targets(images: Sequence[Path], job: Job) -> None:
-    """Refuse results in place of images: `*.tif` takes in labels that somebody made by hand."""
+    """Refuse results in place of images, which may be labels by hand, and of labels of others."""
     targets = {
         place_of(job.output / FILE_NAMES[kind].format(stem=path.stem)): path
         for path in images
@@ -125,6 +128,8 @@ def _check_targets(images: Sequence[Path], job: Job) -> None:
                 f"{path} is among the images, and results of {source} would be written over it. "
                 "Leave it out, or choose another folder with --output."
             )
+        if "tiff" in job.formats:
+            check_own(job.output / FILE_NAMES["tiff"].format(stem=path.stem), COMMAND)
 
 
 def _segment(path: Path, job: Job, display: Display, cancelled: threading.Event) -> Outcome:
@@ -172,6 +177,7 @@ def write_files(
             phrases=results.captions,
             pixel_size=results.pixel_size,
             unit="µm" if results.pixel_size else None,
+            software=COMMAND,
         )
     if "png" in files:
         from napari_sa2va.io.overlay import write_overlay

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_sa2va.cli.exit_codes import ExitCode, code_of
 from napari_sa2va.cli.stacks import open_tracked
-from napari_sa2va.cli.track_files import write_files
+from napari_sa2va.cli.track_files import check_labels, write_files
 from napari_sa2va.cli.track_job import (
     chosen_keys,
     chosen_range,
@@ -91,6 +91,7 @@ def track_stack(
     """
     stack = open_tracked(path, job.axis, job.options)
     _check_output(path, job.output)
+    check_labels(job, stack.stem)
     display.image(path.name)
     folder = TrackFolder(job.output / FOLDER.format(stem=stack.stem))
     with folder.held():

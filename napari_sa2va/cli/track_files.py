@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_sa2va.io.own_labels import WRITTEN_BY, check_own
 from napari_sa2va.io.track_csv import frame_rows, write_frames, write_tracks
 
 if TYPE_CHECKING:
@@ -21,12 +22,26 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 
+_COMMAND: Final = "napari-sa2va track"
 FILE_NAMES: Final = {
     "tiff": "{stem}_labels.tif",
     "zarr": "{stem}_labels.zarr",
     "csv": "{stem}_objects.csv",
     "frames": "{stem}_frames.csv",
 }
+
+
+def check_labels(job: TrackJob, stem: str) -> None:
+    """Refuse to write over labels of others, such as corrected ones: before hours of work.
+
+    Raises
+    ------
+    InvalidInput
+        If there are some.
+    """
+    for kind, path in _files(job, stem).items():
+        if kind in ("tiff", "zarr"):
+            check_own(path, _COMMAND)
 
 
 def write_files(outcome: TrackOutcome, job: TrackJob, folder: TrackFolder) -> dict[str, Path]:
@@ -38,11 +53,7 @@ def write_files(outcome: TrackOutcome, job: TrackJob, folder: TrackFolder) -> di
         If a file cannot be written.
     """
     stack, records, notes = outcome.stack, outcome.records, outcome.notes
-    files = {
-        kind: job.output / name.format(stem=stack.stem)
-        for kind, name in FILE_NAMES.items()
-        if kind in job.formats or (kind == "frames" and "csv" in job.formats)
-    }
+    files = _files(job, stack.stem)
     phrases = [one.phrase for one in notes.objects]
     shape = (stack.length, *stack.frames.shape)
     if "tiff" in files:
@@ -59,6 +70,7 @@ def write_files(outcome: TrackOutcome, job: TrackJob, folder: TrackFolder) -> di
             unit="µm" if stack.pixel_size else None,
             # Micrometres mean nothing to ImageJ beside pixels of no size.
             step=stack.step if stack.axis == "t" or stack.pixel_size else None,
+            software=_COMMAND,
         )
     if "zarr" in files:
         from napari_sa2va.io.track_arrays import label_dtype, write_zarr
@@ -73,6 +85,7 @@ def write_files(outcome: TrackOutcome, job: TrackJob, folder: TrackFolder) -> di
                 "phrases": {str(label): text for label, text in enumerate(phrases, start=1)},
                 "pixel_size_um": list(stack.pixel_size) if stack.pixel_size else None,
                 "step": stack.step,
+                WRITTEN_BY: _COMMAND,
             },
         )
     if "csv" in files:
@@ -80,6 +93,14 @@ def write_files(outcome: TrackOutcome, job: TrackJob, folder: TrackFolder) -> di
         write_frames(files["frames"], frame_rows(records, phrases, stack.pixel_size))
     _LOG.info("Wrote %s", ", ".join(str(path) for path in files.values()))
     return files
+
+
+def _files(job: TrackJob, stem: str) -> dict[str, Path]:
+    return {
+        kind: job.output / name.format(stem=stem)
+        for kind, name in FILE_NAMES.items()
+        if kind in job.formats or (kind == "frames" and "csv" in job.formats)
+    }
 
 
 def _planes(outcome: TrackOutcome, folder: TrackFolder) -> Iterator[NDArray[Any]]:

@@ -31,6 +31,7 @@ def write_labels(
     phrases: Mapping[int, str] | None = None,
     pixel_size: tuple[float, float] | None = None,
     unit: str | None = None,
+    software: str | None = None,
 ) -> None:
     """Write a label image atomically.
 
@@ -49,6 +50,8 @@ def write_labels(
         Height and width of a pixel, in `unit`.
     unit : str, optional
         Such as ``"µm"``; ``"pixel"`` when not given.
+    software : str, optional
+        What the file says it was written by: see `napari_sa2va.io.own_labels`.
 
     Raises
     ------
@@ -67,6 +70,7 @@ def write_labels(
                 temporary,
                 labels.astype(np.uint32),
                 compression="zlib",
+                software=software,
                 resolution=resolution,
                 metadata={"axes": "YX", "phrases": info, "unit": unit or "pixel"},
             )
@@ -75,6 +79,7 @@ def write_labels(
             temporary,
             labels.astype(np.uint16),
             imagej=True,
+            software=software,
             resolution=resolution,
             metadata={
                 "axes": "YX",
@@ -98,6 +103,7 @@ def write_label_stack(
     pixel_size: tuple[float, float] | None = None,
     unit: str | None = None,
     step: float | None = None,
+    software: str | None = None,
 ) -> None:
     """Write a stack of labels atomically, plane by plane: it need not fit into memory.
 
@@ -116,7 +122,7 @@ def write_label_stack(
         What the planes lie along: ``"z"`` for slices; anything else are frames.
     largest : int
         The largest label: at most 65,535, which ImageJ's integers end at.
-    phrases, pixel_size, unit
+    phrases, pixel_size, unit, software
         As of `write_labels`.
     step : float, optional
         From a plane to the next: in `unit` along z, else in seconds.
@@ -150,6 +156,7 @@ def write_label_stack(
             dtype=np.uint16,
             imagej=True,
             truncate=math.prod(shape) * 2 > LARGEST_WITH_PAGES,
+            software=software,
             resolution=(1 / width, 1 / height),
             metadata=metadata,
         )

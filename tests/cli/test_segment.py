@@ -192,6 +192,22 @@ def test_results_do_not_replace_images(call: Any, image_file: Path, tmp_path: Pa
         assert call(*arguments, *other).code == 4  # goes on to the folder that is no model
 
 
+def test_only_labels_of_its_own_are_replaced(
+    segment: Any, call: Any, image_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "out" / "cells_labels.tif"
+    tiff = ("--text", "the cell", "--format", "tiff")
+    assert segment(image_file, *tiff).code == 0
+    again = ("segment", image_file, *tiff, "--model", tmp_path, "-o", path.parent)
+    assert call(*again).code == 4  # goes on to the folder that is no model
+    tifffile.imwrite(path, tifffile.imread(path), imagej=True)  # by another program
+    before = path.read_bytes()
+    done = call(*again)
+    assert (done.code, "was not written by `napari-sa2va segment`" in done.err) == (3, True)
+    assert path.read_bytes() == before
+    assert call(*again, "-o", tmp_path).code == 4
+
+
 def test_planes_and_channels_are_chosen(segment: Any, pixels: np.ndarray, tmp_path: Path) -> None:
     stack = np.zeros((3, 2, 128, 128), np.uint8)
     stack[2, 1] = pixels[..., 0]

@@ -116,6 +116,20 @@ def test_zarr_files_backward_and_a_channel(
     assert written.shape == (5, 128, 128)
     assert not written[4].any()
     assert not (tmp_path / "out" / "gray_labels.tif").exists()
+    arguments = (*common, "--channel", "1", "--format", "zarr")
+    assert track(*arguments, stack=path).code == done.code  # takes the place of its own
+
+
+def test_labels_of_others_stay(track: Any, movie: np.ndarray[Any, Any], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    tifffile.imwrite(out / "cells_labels.tif", np.ones((12, 128, 128), np.uint16))
+    zarr.save_array(out / "cells_labels.zarr", np.ones((12, 128, 128), np.uint8), zarr_format=3)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for kind in ("tiff", "zarr"):
+        done = track("--text", "the green cell", "--format", kind)
+        assert (done.code, "was not written by `napari-sa2va track`" in done.err) == (3, True)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_nothing_found(track: Any, tmp_path: Path) -> None:

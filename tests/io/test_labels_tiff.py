@@ -20,13 +20,13 @@ def test_fiji_finds_labels_scale_colours_and_phrases(tmp_path: Path) -> None:
     labels[2:5, 3:9] = 1
     labels[10:, 10:] = 2
     path = tmp_path / "cells_labels.tif"
-    write_labels(
-        path, labels, phrases={1: "die große Zelle", 2: "β"}, pixel_size=(0.5, 0.25), unit="µm"
-    )
+    phrases = {1: "die große Zelle", 2: "β"}
+    write_labels(path, labels, phrases=phrases, pixel_size=(0.5, 0.25), unit="µm", software="us")
     with tifffile.TiffFile(path) as tif:
         assert tif.is_imagej
         np.testing.assert_array_equal(tif.asarray(), labels)
         assert tif.pages[0].dtype == np.uint16
+        assert tif.pages[0].software == "us"
         about = tif.imagej_metadata
         assert about["unit"] == "micron"
         assert json.loads(about["Info"]) == {"1": "die große Zelle", "2": "β"}
