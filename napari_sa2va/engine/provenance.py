@@ -201,6 +201,7 @@ def _refine_detail(request: RefineRequest) -> Detail:
         "box": None if request.box is None else [float(edge) for edge in request.box],
         "mask": None if request.mask is None else mask_detail(request.mask),
         "previous": None if request.previous is None else logits_detail(request.previous),
+        "sam2_file": request.sam2_file,
     }
 
 
@@ -211,6 +212,7 @@ def _refine(said: Mapping[str, Any]) -> Detail:
         "box": _tuple(said["box"]),
         "mask": None if said["mask"] is None else mask_from(said["mask"]),
         "previous": None if said["previous"] is None else logits_from(said["previous"]),
+        "sam2_file": said.get("sam2_file", ""),  # earlier versions kept none
     }
 
 

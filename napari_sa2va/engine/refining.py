@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_sa2va.engine.events import Looking, RefinedMask, RefineDone
 from napari_sa2va.engine.reading import only_frame
+from napari_sa2va.engine.tracking import use_decoder
 
 if TYPE_CHECKING:
     import threading
@@ -21,9 +22,13 @@ def refine(model: Sa2VA, request: RefineRequest, cancelled: threading.Event) -> 
 
     Raises
     ------
+    CheckpointError
+        If the file of SAM2 cannot be read.
     Cancelled
         If `cancelled` was set meanwhile.
     """
+    # Not that which a tracking left: the same clicks would find something else after it.
+    use_decoder(model, request.sam2_file)
     yield Looking()
     found = model.refine(
         only_frame(request.frames),

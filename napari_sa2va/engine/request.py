@@ -177,6 +177,9 @@ class RefineRequest:
         Painted, at the frame's size.
     previous : ndarray of float32, shape (s, s), optional
         Logits of the result that is corrected.
+    sam2_file : str
+        As in `TrackRequest`: the decoder in it, where the checkpoint has none like it, finds the
+        object.
     """
 
     model: ModelChoice
@@ -186,6 +189,7 @@ class RefineRequest:
     box: tuple[float, float, float, float] | None = None
     mask: PackedMask | None = None
     previous: NDArray[np.float32] | None = field(default=None, compare=False)
+    sam2_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

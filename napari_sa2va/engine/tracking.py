@@ -55,7 +55,7 @@ def track(model: Sa2VA, request: TrackRequest, cancelled: threading.Event) -> It
         If a plane cannot be read; those before it were yielded.
     """
     if request.method != "official":
-        _use_decoder(model, request.sam2_file)
+        use_decoder(model, request.sam2_file)
     yield Looking()
     yield from _followed(_begin(model, _Readable(request.frames), request, cancelled), request)
 
@@ -75,7 +75,7 @@ def follow_masks(
         If a plane cannot be read; those before it were yielded.
     """
     _check_masks(request)
-    _use_decoder(model, request.sam2_file)
+    use_decoder(model, request.sam2_file)
     yield Looking()
     frames = _Readable(request.frames)
     if request.resume is not None:
@@ -115,7 +115,7 @@ def _check_masks(request: MaskTrackRequest) -> None:
             raise InvalidInput(f"The mask of {name} is empty. Paint the object where it is seen.")
 
 
-def _use_decoder(model: Sa2VA, file: str) -> None:
+def use_decoder(model: Sa2VA, file: str) -> None:
     """Have SAM2's original mask decoder from this file, unless the checkpoint has it itself.
 
     Without a file, one that an earlier request brought along goes: nobody asked for it now.

@@ -59,6 +59,8 @@ class LoadedModel:
         self.tracking_file: Path | None = None
         """Where SAM2's original decoder was read from, if not from the checkpoint."""
         self._own_decoder: nn.Module | None = None  # of the checkpoint, while a file's takes over
+        # What was read last, to be had again: few megabytes, of a file of 900.
+        self._read: tuple[tuple[Path, int, int], nn.Module] | None = None
         self.config = network.config
         self.device: torch.device = network.sam2.device
         self.dtype = network.sam2.dtype
@@ -110,7 +112,7 @@ class LoadedModel:
         if self._network is None:
             return
         self._cache.clear()
-        self._network = self._own_decoder = None
+        self._network = self._own_decoder = self._read = None
         del self._looking  # holds the network too
         gc.collect()
         if self.device.type == "cuda":
@@ -136,13 +138,15 @@ class LoadedModel:
             If the file cannot be read, has no mask decoder, or one of another size. The model
             stays as it was.
         """
-        with translated("loading the tracking decoder"):
-            decoder = read_tracking_decoder(self.network, Path(path))
-        sam2 = self.network.sam2
+        file, sam2 = Path(path), self.network.sam2
+        if self._read is None or self._read[0] != _stamp(file):
+            with translated("loading the tracking decoder"):
+                decoder = read_tracking_decoder(self.network, file)
+            self._read = _stamp(file), decoder
         if self.tracking_file is None:
             self._own_decoder = sam2.original_mask_decoder
-        sam2.original_mask_decoder = decoder
-        self.tracking_file = Path(path)
+        sam2.original_mask_decoder = self._read[1]
+        self.tracking_file = file
 
     def drop_tracking_decoder(self) -> None:
         """Undo `load_tracking_decoder`: track with what the checkpoint itself has."""
@@ -159,3 +163,12 @@ class LoadedModel:
         self, parts: Iterator[T], doing: str, asked: Callable[[], bool] | None
     ) -> Iterator[T]:
         return guarded(parts, doing, self.network.layers, asked, self.clear_cache)
+
+
+def _stamp(file: Path) -> tuple[Path, int, int]:
+    """Tell a file from another that was put in its place; one that is not there from both."""
+    try:
+        found = file.stat()
+    except OSError:
+        return file, -1, -1
+    return file, found.st_size, found.st_mtime_ns

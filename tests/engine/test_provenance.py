@@ -100,17 +100,20 @@ def test_a_correction_comes_back_with_its_clicks() -> None:
         box=(0.0, 1.0, 20.0, 21.5),
         mask=PackedMask.pack(MASK),
         previous=logits,
+        sam2_file="sam2.pt",
     )
     again = request_from(through_json(request_detail(asked)), (STACK, STACK))
     assert isinstance(again, RefineRequest)
-    for name in ("points", "labels", "box", "mask"):
+    for name in ("points", "labels", "box", "mask", "sam2_file"):
         assert getattr(again, name) == getattr(asked, name)
     assert again.previous is not None
     np.testing.assert_allclose(again.previous, logits, rtol=2**-11)
     bare = RefineRequest(MODEL, frames(), points=((1.0, 2.0),), labels=(1,))
-    again = request_from(through_json(request_detail(bare)), (STACK, STACK))
+    detail = through_json(request_detail(bare))
+    del detail["refine"]["sam2_file"]  # of an earlier version
+    again = request_from(detail, (STACK, STACK))
     assert isinstance(again, RefineRequest)
-    assert (again.box, again.mask, again.previous) == (None, None, None)
+    assert (again.box, again.mask, again.previous, again.sam2_file) == (None, None, None, "")
 
 
 def test_painted_masks_that_were_followed_come_back() -> None:

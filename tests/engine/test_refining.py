@@ -11,7 +11,9 @@ import pytest
 
 from napari_sa2va.annotation.packed import PackedMask
 from napari_sa2va.engine import (
+    FrameDone,
     Looking,
+    MaskTrackRequest,
     ModelChoice,
     ModelLoading,
     RefineDone,
@@ -25,6 +27,7 @@ from napari_sa2va.samples.scenes import HELD_OUT_SEED, make_scene, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SCENE = make_scene(HELD_OUT_SEED + 3)
 CELLS = SCENE.masks()
@@ -94,6 +97,46 @@ def test_a_painted_mask_and_a_box(runner: Runner, clicked: RefineRequest) -> Non
     assert overlap(refined(runner, boxed).mask, CELLS[LARGEST]) > 0.8
     painted = replace(clicked, points=(), labels=(), mask=PackedMask.pack(CELLS[LARGEST]))
     assert overlap(refined(runner, painted).mask, CELLS[LARGEST]) > 0.8
+
+
+def test_a_tracking_does_not_change_what_clicks_find(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import save_file
+
+    from napari_sa2va.model import Sa2VA, loaded
+    from napari_sa2va.model.sam2_parts import mask_decoder
+
+    model, file = Sa2VA.from_pretrained(tiny_folder, "cpu"), tmp_path / "sam2.safetensors"
+    weights = mask_decoder(model.config.sam2).state_dict()
+    save_file({f"sam_mask_decoder.{name}": value for name, value in weights.items()}, file)
+    read, reads = loaded.read_tracking_decoder, []
+
+    def counted(*arguments: Any) -> Any:
+        reads.append(1)
+        return read(*arguments)
+
+    monkeypatch.setattr(loaded, "read_tracking_decoder", counted)
+    tiny, choice = Runner(lambda *_: model), ModelChoice(str(tiny_folder), "cpu")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64), np.uint8)
+    mask = np.zeros((64, 64), bool)
+    mask[20:40, 20:40] = True
+
+    def frames(count: int) -> ArrayFrames:
+        planes = tuple((plane, None, None) for plane in range(count))
+        return ArrayFrames((pixels,), (Channel((0, 255)),), planes)
+
+    click = RefineRequest(choice, frames(1), ((30.0, 30.0),), (1,))
+    with_file = replace(click, sam2_file=str(file))
+    masks = {0: (PackedMask.pack(mask),)}
+    follow = MaskTrackRequest(choice, frames(2), masks, ("",), sam2_file=str(file))
+    own, other = refined(tiny, click).logits, refined(tiny, with_file).logits
+    assert not np.array_equal(own, other)
+    for _ in range(2):
+        assert FrameDone in {type(event) for event in tiny.run(follow, threading.Event())}
+        np.testing.assert_array_equal(refined(tiny, click).logits, own)
+        np.testing.assert_array_equal(refined(tiny, with_file).logits, other)
+    assert len(reads) == 1  # it has hundreds of megabytes
 
 
 def test_nothing_to_go_by(runner: Runner, clicked: RefineRequest) -> None:
