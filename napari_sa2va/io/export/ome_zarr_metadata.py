@@ -94,18 +94,28 @@ def _properties(record: ObjectRecord) -> dict[str, Any]:
     }
 
 
-def omero(pictures: Pictures, components: int, version: str) -> dict[str, Any]:
-    """Say how the channels of an image are drawn."""
+def omero(pictures: Pictures, components: int, version: str, positions: int = 1) -> dict[str, Any]:
+    """Say how the channels of an image are drawn.
+
+    Parameters
+    ----------
+    pictures : Pictures
+    components : int
+        How many channels each layer has.
+    version : str
+    positions : int
+        How many the array of a layer has along an axis of its own: readers want one of each.
+    """
     channels = []
     for name, channel, rgb in zip(pictures.names, pictures.channels, pictures.rgb, strict=True):
         low, high = channel.contrast_limits
-        for component in range(components):
-            primary = ("FF0000", "00FF00", "0000FF")[component]
+        for component in range(components * positions):
             colour = bytes(channel.lut[-1].tolist()).hex().upper()
+            numbered = f"{name} {component}" if positions > 1 else name
             channels.append(
                 {
-                    "label": f"{name} {'RGB'[component]}" if rgb else name,
-                    "color": primary if rgb else colour,
+                    "label": f"{name} {'RGB'[component]}" if rgb else numbered,
+                    "color": ("FF0000", "00FF00", "0000FF")[component] if rgb else colour,
                     "active": True,
                     "window": {"start": low, "end": high, "min": low, "max": high},
                 }

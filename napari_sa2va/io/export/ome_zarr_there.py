@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.frames.zarr_files import is_zarr_group
 from napari_sa2va.io.atomic import is_empty
+from napari_sa2va.io.export.ome_zarr_image import image_shape, is_image
 from napari_sa2va.io.export.ome_zarr_metadata import OURS
 
 if TYPE_CHECKING:
@@ -26,20 +27,26 @@ def mark_of(version: Version) -> str:
     return ".zgroup" if version == "0.4" else "zarr.json"
 
 
-def image_there(path: Path, *, with_image: bool) -> Version | None:
+def image_there(
+    path: Path, annotations: Annotations, named: tuple[str, ...], *, with_image: bool
+) -> Version | None:
     """Return the version of the image that labels are added to; None to write a group of our own.
 
     Parameters
     ----------
     path : Path
+    annotations : Annotations
+    named : tuple of str
+        A letter for each axis of the labels.
     with_image : bool
-        Whether the image is written, too. An earlier export with the image is kept where the next
-        one has none, or where other programs have put labels into it.
+        Whether the image is written, too. An earlier export of the same objects with all of the
+        same channels is replaced by it, unless other programs have put something into it.
 
     Raises
     ------
     InvalidInput
-        If an earlier export without an image has labels of other programs.
+        If an earlier export without an image has something of other programs in it, or one with
+        an image has another than this.
     """
     attributes = _attributes(path)
     newer = "multiscales" in attributes.get("ome", {})
@@ -49,15 +56,29 @@ def image_there(path: Path, *, with_image: bool) -> Version | None:
     version: Version = "0.5" if newer else "0.4"
     if OURS not in attributes:
         return version
-    others = _other_labels(path)
-    if _has_pixels(said):
-        return version if others or not with_image else None
-    if others:
+    levels = _levels(said)
+    others = _of_others(path, levels)
+    if levels and all(level.startswith("labels/") for level in levels):  # for want of an image
+        if others:
+            raise InvalidInput(
+                f"{path} is an earlier export, and has something of other programs in it: "
+                f"{', '.join(others)}. Choose another name, so that it is not lost."
+            )
+        return None
+    if not with_image:
+        return version
+    array = _first_level(path, levels)
+    fits = array is not None and tuple(array.shape) == image_shape(annotations, named)
+    known = attributes[OURS]
+    if isinstance(known, dict) and annotations.provenance.is_that_of(known):
+        return None if fits and not others else version
+    if not (fits and is_image(array, annotations, named)):
+        whose = (isinstance(known, dict) and known.get("session")) or "other labels"
         raise InvalidInput(
-            f"{path} is an earlier export, and has labels of other programs in it: "
-            f"{', '.join(others)}. Choose another name, so that they are not lost."
+            f"{path} is an earlier export of {whose}, and its image is another one, or has other "
+            "channels. Choose another name."
         )
-    return None
+    return version
 
 
 def check_ours(path: Path, version: Version) -> None:
@@ -134,18 +155,29 @@ def _attributes(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _has_pixels(said: Mapping[str, Any]) -> bool:
-    """Whether a group of ours shows an image, and not its labels for want of one."""
+def _levels(said: Mapping[str, Any]) -> list[str]:
+    """Return where the pixels that a group of ours shows are; nothing if it was changed by hand."""
     try:
-        paths = [str(level["path"]) for level in said["multiscales"][0]["datasets"]]
-    except (KeyError, TypeError, IndexError):  # changed by hand
-        return True
-    return not any(one.startswith("labels/") for one in paths)
-
-
-def _other_labels(path: Path) -> list[str]:
-    folder = path / "labels"
-    if not folder.is_dir():
+        return [str(level["path"]) for level in said["multiscales"][0]["datasets"]]
+    except (KeyError, TypeError, IndexError):
         return []
-    names = (one.name for one in folder.iterdir() if one.is_dir())
-    return sorted(name for name in names if name != LABEL and not name.startswith("."))
+
+
+def _first_level(path: Path, levels: list[str]) -> Any:
+    import zarr
+
+    try:
+        array = zarr.open_group(str(path), mode="r", use_consolidated=False)[levels[0]]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+    return array if isinstance(array, zarr.Array) else None
+
+
+def _of_others(path: Path, levels: list[str]) -> list[str]:
+    """Return what is in a group of ours beside what we write: labels, tables, notes."""
+    ours = {"labels", "zarr.json", *(level.partition("/")[0] for level in levels)}
+    found = [one.name for one in path.iterdir() if one.name not in ours]
+    folder = path / "labels"
+    if folder.is_dir():
+        found += [one.name for one in folder.iterdir() if one.is_dir() and one.name != LABEL]
+    return sorted(name for name in found if not name.startswith("."))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import zarr
+from napari.components import ViewerModel
 from napari_ome_zarr import napari_get_reader
 
 from napari_sa2va.errors import InvalidInput
@@ -153,17 +154,43 @@ def test_labels_go_into_an_image_that_is_there(stack: Annotations, tmp_path: Pat
     np.testing.assert_array_equal(read.whole(), stack.whole())
 
 
-def test_an_earlier_export_is_replaced_and_other_folders_are_not(
-    stack: Annotations, plane: Annotations, tmp_path: Path
+def test_an_earlier_export_is_replaced_by_one_of_the_same_that_has_all_of_it(
+    stack: Annotations, tmp_path: Path
 ) -> None:
-    export(stack, "ome-zarr", tmp_path / "x.zarr")
-    export(plane, "ome-zarr", tmp_path / "x.zarr")
-    assert read_ome_zarr_labels(tmp_path / "x.zarr").shape == plane.shape
+    def channels(*arrays: Any) -> Pictures:
+        gray = Channel((0.0, 6000.0))
+        return Pictures(tuple("ab"), arrays, (gray, gray), (False, False))
+
+    assert stack.pictures is not None
+    path, pixels = tmp_path / "x.zarr", stack.pictures.arrays[0]
+    added = ["The labels were added to the image that was there, as labels/sa2va."]
+    two = replace(stack, pictures=channels(pixels, pixels + 1))
+    for _ in range(2):
+        assert export(two, "ome-zarr", path) == []
+    assert export(stack, "ome-zarr", path) == added  # one of them is hidden
+    (path / "tables").mkdir()
+    changed = replace(stack, pictures=channels(pixels + 2, pixels))
+    assert export(changed, "ome-zarr", path) == added
+    assert (path / "tables").exists()
+    image = zarr.open_group(str(path), mode="r")["0"]
+    np.testing.assert_array_equal(image[:, 1], pixels + 1)
+    (path / "tables").rmdir()
+    assert export(changed, "ome-zarr", path) == []
+    np.testing.assert_array_equal(zarr.open_group(str(path), mode="r")["0"][:, 0], pixels + 2)
+    later = replace(stack.provenance, created="later", session="cells.sa2va")
+    assert export(replace(changed, provenance=later), "ome-zarr", path) == added
+    with pytest.raises(InvalidInput, match="its image is another one"):
+        export(replace(two, provenance=later), "ome-zarr", path)
+    np.testing.assert_array_equal(zarr.open_group(str(path), mode="r")["0"][:, 0], pixels + 2)
+    assert tmp_path.name not in (path / "zarr.json").read_text()  # images are given to others
+
+
+def test_folders_of_others_are_not_replaced(stack: Annotations, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/zarr.json").write_text("{}")
     with pytest.raises(InvalidInput, match="neither an OME-Zarr image nor an earlier export"):
         export(stack, "ome-zarr", tmp_path / "mine")
-    assert {path.name for path in tmp_path.iterdir()} == {"x.zarr", "mine"}
+    assert {path.name for path in tmp_path.iterdir()} == {"mine"}
 
 
 def test_labels_alone_leave_image_and_labels_that_are_there(
@@ -187,7 +214,7 @@ def test_labels_alone_leave_image_and_labels_that_are_there(
     assert "0" in zarr.open_group(str(tmp_path / "y.zarr"), mode="r")
     export(alone, "ome-zarr", tmp_path / "z.zarr")
     (tmp_path / "z.zarr/labels/theirs").mkdir()
-    with pytest.raises(InvalidInput, match=r"labels of other programs in it: theirs\."):
+    with pytest.raises(InvalidInput, match=r"of other programs in it: theirs\."):
         export(stack, "ome-zarr", tmp_path / "z.zarr")
 
 
@@ -205,6 +232,20 @@ def test_an_image_with_consolidated_metadata(name: str, stack: Annotations, tmp_
         np.testing.assert_array_equal(read_ome_zarr_labels(path).whole(), labels)
         believed = zarr.open_consolidated(str(path))["labels/sa2va/0"]
         np.testing.assert_array_equal(believed[...], labels)
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_channels_of_the_labels_are_those_of_the_image(name: str, tmp_path: Path) -> None:
+    labels = np.ones((5, 8, 9), np.uint8)
+    image = Pictures(("cells",), (labels,), (Channel((0.0, 1.0)),), (False,))
+    one = replace(plain_annotations("x", labels, ["c"]), pictures=image)
+    export(one, name, tmp_path / "x.zarr")
+    read = napari_get_reader(str(tmp_path / "x.zarr"))
+    assert read is not None
+    viewer = ViewerModel()
+    for values, meta, kind in read():
+        getattr(viewer, f"add_{kind}")(values, **meta)
+    assert [layer.name for layer in viewer.layers[:5]] == [f"x: cells {at}" for at in range(5)]
 
 
 def test_an_image_that_finds_no_room_is_told_of(tmp_path: Path) -> None:
