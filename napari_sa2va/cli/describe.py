@@ -19,7 +19,11 @@ from napari_sa2va.engine import (
     shared_runner,
 )
 from napari_sa2va.engine.region_questions import describe_questions
-from napari_sa2va.io.descriptions_csv import DescriptionRow, write_descriptions
+from napari_sa2va.io.descriptions_csv import (
+    DescriptionRow,
+    read_descriptions,
+    write_descriptions,
+)
 
 if TYPE_CHECKING:
     import threading
@@ -73,6 +77,11 @@ class Descriptions:
         """Whether the user ended it."""
         return self.done is not None and self.done.cancelled
 
+    @property
+    def complete(self) -> bool:
+        """Whether all was asked."""
+        return self.done is not None and not self.done.cancelled
+
 
 def questions_of(job: DescribeJob) -> tuple[FrameSource, tuple[Question, ...]]:
     """Open the image and the labels, and ask about each label on its own.
@@ -101,7 +110,8 @@ def describe_labels(
 ) -> Descriptions:
     """Describe the labels of one image, one by one.
 
-    What was said is written after a cancel and a failure, too: it may have taken hours.
+    What was said is written after a cancel and a failure, too: it may have taken hours. Where it is
+    not of all labels, the rows of the others stay that the table had.
 
     Raises
     ------
@@ -109,6 +119,8 @@ def describe_labels(
         Whatever fails.
     """
     found = Descriptions(len(questions))
+    path = job.output / FILE_NAME.format(stem=job.image.stem)
+    earlier = read_descriptions(path)
     words: dict[str, None] = {}
     display.image(job.image.name)
     try:
@@ -127,13 +139,23 @@ def describe_labels(
                     found.done = event
     finally:
         if found.rows:
-            found.file = job.output / FILE_NAME.format(stem=job.image.stem)
-            write_descriptions(found.file, found.rows)
-            display.say(f"wrote {found.file}")
+            kept = [] if found.complete and not job.wanted else _others(earlier, found.rows)
+            write_descriptions(path, sorted([*kept, *found.rows], key=lambda row: row.label))
+            found.file = path
+            also = f" (rows kept from before: {len(kept)})" if kept else ""
+            display.say(f"wrote {path}{also}")
     warn_of_words(words, display)
     if cut := [str(row.label) for row in found.rows if row.cut_off]:
         display.warn(f"Cut off at the greatest length: the answers to {', '.join(cut)}.")
     return found
+
+
+def _others(
+    earlier: Sequence[DescriptionRow], rows: Sequence[DescriptionRow]
+) -> list[DescriptionRow]:
+    """Return the earlier rows of labels that were not described now."""
+    described = {row.label for row in rows}
+    return [row for row in earlier if row.label not in described]
 
 
 def _row(

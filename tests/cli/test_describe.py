@@ -59,6 +59,11 @@ def test_each_label_gets_a_row(call: Any, image: Path, labels: Path, tmp_path: P
         if cell.size == "large":
             assert "large" in row["description"]
         assert f"{row['label']}  {row['description']}" in done.out
+    asked = ("--label", LARGE[0], "--question", "What shape is region1?")
+    done = call("describe", image, labels, *asked, *CPU, "-o", tmp_path / "out")
+    assert f"(rows kept from before: {len(rows) - 1})" in done.out
+    for row, before in zip(rows_of(tmp_path / "out" / "cells_descriptions.csv"), rows, strict=True):
+        assert (row == before) == (int(row["label"]) != LARGE[0])
 
 
 def test_some_labels_a_question_of_ones_own_and_json(
@@ -78,6 +83,8 @@ def test_some_labels_a_question_of_ones_own_and_json(
 def test_after_a_cancel_the_table_has_what_was_said(
     call: Any, image: Path, labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    last = len(SCENE.cells)
+    assert call("describe", image, labels, "--label", last, *CPU, "-o", tmp_path).code == 0
     run = Runner.run
 
     def cancelled_soon(self: Runner, request: Any, cancelled: Any) -> Any:
@@ -89,7 +96,8 @@ def test_after_a_cancel_the_table_has_what_was_said(
     monkeypatch.setattr(Runner, "run", cancelled_soon)
     done = call("describe", image, labels, *CPU, "-o", tmp_path)
     assert done.code == 130
-    assert len(rows_of(tmp_path / "cells_descriptions.csv")) == 2
+    rows = rows_of(tmp_path / "cells_descriptions.csv")
+    assert [int(row["label"]) for row in rows] == [1, 2, last]
 
 
 def test_a_question_names_labels(call: Any, image: Path, labels: Path) -> None:
@@ -149,6 +157,9 @@ def test_labels_that_are_not_there_and_questions_about_others(
     assert (done.code, "ask --regions" in done.err) == (2, True)
     done = call("describe", image, tmp_path / "missing.tif", *CPU)
     assert (done.code, "There is no file" in done.err) == (3, True)
+    (tmp_path / "cells_descriptions.csv").write_text("label,notes\n1,mine\n")
+    done = call("describe", image, labels, *CPU, "-o", tmp_path)
+    assert (done.code, "is not a table of descriptions" in done.err) == (3, True)
 
 
 def test_planes_of_stacks(call: Any, tmp_path: Path) -> None:
