@@ -10,6 +10,7 @@ from napari_sa2va.frames.zarr_files import is_zarr_group
 from napari_sa2va.io.atomic import place_of
 from napari_sa2va.io.export import FORMATS
 from napari_sa2va.io.export import export as write
+from napari_sa2va.io.export.datasets import is_earlier_export
 from napari_sa2va.io.export.image_files import picture_file
 from napari_sa2va.io.export.report import picture_beside
 from napari_sa2va.io.import_labels import opened_annotations
@@ -86,8 +87,11 @@ def _targets(job: ExportJob, annotations: Annotations) -> list[tuple[str, Path]]
     folders = all(FORMATS[name].is_folder for name in job.formats)
     if job.output.is_dir():
         zarrs = all(name.startswith("ome-zarr") for name in job.formats)
-        # Labels are added to an image, other folders take files.
-        into = not (zarrs and is_zarr_group(job.output))
+        again = len(job.formats) == 1 and is_earlier_export(
+            job.output, job.formats[0], annotations.provenance
+        )
+        # Labels are added to an image, a data set is made anew; other folders take files.
+        into = not (again or (zarrs and is_zarr_group(job.output)))
     else:  # a name without an ending is that of a folder
         into = not folders and not job.output.suffix
     if len(job.formats) > 1 and not into and job.output.suffix:

@@ -54,6 +54,15 @@ def dataset_folder(annotations: Annotations, path: Path, kind: str) -> Iterator[
         write_json(new / MARK, said)
 
 
+def is_earlier_export(path: Path, kind: str, provenance: Provenance) -> bool:
+    """Whether a folder is what `dataset_folder` made of the same objects in the same format."""
+    try:
+        said = json.loads((path / MARK).read_text(encoding="utf-8"))
+        return bool(said["format"] == kind) and provenance.is_that_of(said)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _check_replaceable(path: Path, kind: str, provenance: Provenance) -> None:
     mark = path / MARK
     if not mark.is_file():

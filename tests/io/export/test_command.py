@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -96,13 +97,19 @@ def test_what_was_exported_can_be_exported_again(name: str, session: Path, tmp_p
 
 
 @pytest.mark.parametrize("name", ["yolo", "refcoco", "finetuning"])
-def test_a_data_set_that_is_there_takes_the_next_beside_its_files(
+def test_a_data_set_is_made_anew_and_takes_that_of_another_session_beside_its_files(
     name: str, session: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "set"
-    assert run(session, out, "-f", name).exit_code == 0
+    out, other = tmp_path / "set", tmp_path / "other" / session.name
+    for _ in range(2):
+        ended = run(session, out, "-f", name)
+        assert ended.exit_code == 0, ended.output
+        assert ended.stdout == f"wrote {out}\n"
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    ended = run(session, out, "-f", name)
+    shutil.copytree(session, other)
+    head = json.loads((other / "session.json").read_text(encoding="utf-8"))
+    (other / "session.json").write_text(json.dumps(head | {"created": "later"}))
+    ended = run(other, out, "-f", name)
     assert ended.exit_code == 0, ended.output
     assert ended.stdout == f"wrote {out / f'cells_{name}'}\n"
     assert {path: path.read_bytes() for path in before} == before
