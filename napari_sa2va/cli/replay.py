@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.session.log import LogEntry
     from napari_sa2va.cli.display import Display
     from napari_sa2va.engine.events import Event
-    from napari_sa2va.frames.source import ArrayLike
+    from napari_sa2va.io.export.image_files import Opened
 
 _SAME: Final = 0.999
 """IoU from which on two masks count as the same: other processors round otherwise."""
@@ -153,8 +153,8 @@ def replay(
         raise InvalidInput(f"{session} cannot be read: {error}.") from error
     if not recorded:
         raise InvalidInput(f"{session.name} holds no request of a model: nothing to ask again.")
-    array = open_replayed(state, image)
-    return list(_compared(state, recorded, array, changed, display, cancelled))
+    opened = open_replayed(state, image)
+    return list(_compared(state, recorded, opened, changed, display, cancelled))
 
 
 def code_of_replay(compared: Sequence[Compared], *, cancelled: bool) -> ExitCode:
@@ -187,7 +187,7 @@ def _recorded(entries: Iterable[LogEntry]) -> list[Recorded]:
 def _compared(
     state: SessionState,
     recorded: Sequence[Recorded],
-    array: ArrayLike,
+    opened: Opened,
     changed: Mapping[str, str],
     display: Display,
     cancelled: threading.Event,
@@ -211,7 +211,7 @@ def _compared(
                 return
             display.image(one.text)
             try:
-                yield _ask_again(one, labels.array, array, changed, display, cancelled)
+                yield _ask_again(one, labels.array, opened, changed, display, cancelled)
             except InvalidInput as error:
                 yield Compared(one.n, one.text, error=str(error))
 
@@ -219,12 +219,12 @@ def _compared(
 def _ask_again(
     one: Recorded,
     labels: NDArray[Any],
-    array: ArrayLike,
+    opened: Opened,
     changed: Mapping[str, str],
     display: Display,
     cancelled: threading.Event,
 ) -> Compared:
-    request = request_from(one.detail, arrays_for(one.detail, array), changed)
+    request = request_from(one.detail, arrays_for(one.detail, opened), changed)
     frames = request.frames
     assert isinstance(frames, ArrayFrames)  # made of arrays
     # A question about a movie gives masks of the first frame that was looked at.

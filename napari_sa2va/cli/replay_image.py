@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_sa2va.errors import InvalidInput
-from napari_sa2va.frames import open_image, open_stack
+from napari_sa2va.frames.image_folder import open_image_folder
+from napari_sa2va.frames.zarr_files import is_zarr
+from napari_sa2va.io.export.image_files import (
+    OUR_SAMPLES,
+    OneChannel,
+    Opened,
+    open_file,
+    open_info,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,44 +22,10 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.session import SessionState
     from napari_sa2va.frames.source import ArrayLike
 
-_OWN_SAMPLES = "napari-sa2va"
+_CHANNEL_AXIS: Final = "c"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OneChannel:
-    """One position along one axis of an array, read when asked for."""
-
-    array: Any
-    axis: int
-    at: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Without that axis."""
-        shape = tuple(self.array.shape)
-        return (*shape[: self.axis], *shape[self.axis + 1 :])
-
-    @property
-    def dtype(self) -> Any:
-        """Of the array."""
-        return self.array.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes that are left."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(np.prod(self.shape, dtype=np.int64))
-
-    def __getitem__(self, index: Any, /) -> Any:
-        """Read a part; `index` has something for every axis that is left."""
-        return self.array[(*index[: self.axis], self.at, *index[self.axis :])]
-
-
-def open_replayed(state: SessionState, path: Path | None) -> ArrayLike:
+def open_replayed(state: SessionState, path: Path | None) -> Opened:
     """Open an image for the requests of a session.
 
     Parameters
@@ -71,49 +42,43 @@ def open_replayed(state: SessionState, path: Path | None) -> ArrayLike:
     """
     if path is None:
         first = next(iter(state.about.images), None)
-        if first is not None and first.sample[:1] == (_OWN_SAMPLES,):
-            return _sample(first.sample[1])
+        if first is not None and first.sample[:1] == (OUR_SAMPLES,):
+            return open_info(first, state.path)
         path = None if first is None else first.found_from(state.path)
         if path is None:
             raise InvalidInput(
                 f"The image of {state.path.name} is not where it was. Give its path after the "
                 "session's."
             )
-    try:
-        return open_stack(path).frames.arrays[0]
-    except InvalidInput:  # a single plane
-        return open_image(path).array
+    if path.is_dir() and not is_zarr(path):
+        folder = open_image_folder(path, (0.0, 1.0))  # how it was drawn is in the session
+        return Opened(folder.array, folder.axes, folder.rgb)
+    return open_file(path)
 
 
-def arrays_for(detail: Mapping[str, Any], array: ArrayLike) -> tuple[ArrayLike, ...]:
+def arrays_for(detail: Mapping[str, Any], opened: Opened) -> tuple[ArrayLike, ...]:
     """Return what a request looked at, out of an opened image: one array a channel.
 
     Raises
     ------
     InvalidInput
-        The image has other axes than the one that was looked at.
+        The image has other axes than the one that was looked at, or other channels.
     """
+    array = opened.array
     wanted = detail["frames"].get("arrays", ())
     axes = {len(one["shape"]) for one in wanted}
     if len(wanted) == 1 and axes == {array.ndim}:
         return (array,)
-    if axes == {array.ndim - 1}:
-        for axis, length in enumerate(array.shape):
-            if length == len(wanted) > 1:
-                return tuple(OneChannel(array, axis, at) for at in range(length))
+    if axes == {array.ndim - 1} and _CHANNEL_AXIS in opened.axes:
+        axis = opened.axes.index(_CHANNEL_AXIS)
+        if len(wanted) == (channels := array.shape[axis]):
+            return tuple(OneChannel(array, axis, at) for at in range(channels))
+        raise InvalidInput(
+            f"It was asked about {len(wanted)} layer(s), the image has {channels} channels, and "
+            "the session does not say which of them they are. Give a file of those alone."
+        )
     shapes = " and ".join(str(tuple(one["shape"])) for one in wanted)
     raise InvalidInput(
         f"It was asked about {len(wanted)} layer(s) of shape {shapes}, and the image has shape "
         f"{tuple(array.shape)}: its axes are others."
     )
-
-
-def _sample(key: str) -> ArrayLike:
-    from napari_sa2va import samples
-
-    try:
-        ((data, *_),) = getattr(samples, key)()
-    except AttributeError as error:
-        raise InvalidInput(f"There is no sample {key!r} in this version.") from error
-    array: ArrayLike = data
-    return array

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 from typer.testing import CliRunner
 
@@ -17,6 +18,7 @@ from napari_sa2va.annotation.conversation import name_objects
 from napari_sa2va.annotation.masks import SoftMask
 from napari_sa2va.cli.app import app
 from napari_sa2va.cli.replay import Overlap, plain
+from napari_sa2va.cli.replay_image import arrays_for
 from napari_sa2va.engine import (
     MaskFound,
     ModelChoice,
@@ -26,6 +28,8 @@ from napari_sa2va.engine import (
     shared_runner,
 )
 from napari_sa2va.engine.provenance import request_detail
+from napari_sa2va.errors import InvalidInput
+from napari_sa2va.io.export.image_files import open_file
 from napari_sa2va.samples import SAMPLE_EXPRESSIONS, sample_image
 from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.sessions import Said, Sessions, asked
@@ -103,6 +107,23 @@ def test_an_image_of_other_axes_cannot_be_asked(session: Path, tmp_path: Path) -
     code, said = replayed(session, tmp_path / "stack.npy")
     assert "its axes are others" in said["requests"][0]["error"]
     assert code == 6
+
+
+def test_channels_are_taken_for_channels_and_planes_for_planes(tmp_path: Path) -> None:
+    stack = np.arange(2 * 3 * 40 * 50, dtype=np.uint16).reshape(2, 3, 40, 50)
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZCYX"})
+    opened = open_file(path)
+    asked = [{"shape": [2, 40, 50]}] * 3
+    arrays = arrays_for({"frames": {"arrays": asked}}, opened)
+    for channel, array in enumerate(arrays):
+        np.testing.assert_array_equal(array[1, :, 5:9], stack[1, channel, :, 5:9])
+    assert len(arrays) == 3
+    with pytest.raises(InvalidInput, match="does not say which"):
+        arrays_for({"frames": {"arrays": asked[:2]}}, opened)  # as many as there are planes
+    np.save(tmp_path / "nameless.npy", stack)
+    with pytest.raises(InvalidInput, match="its axes are others"):
+        arrays_for({"frames": {"arrays": asked}}, open_file(tmp_path / "nameless.npy"))
 
 
 def test_a_session_whose_image_is_gone_says_so(session: Path) -> None:

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from napari_sa2va.annotation.session import ImageInfo
     from napari_sa2va.frames import ArrayLike
 
-_OURS = "napari-sa2va"
+OUR_SAMPLES = "napari-sa2va"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Opened:
+class Opened:
+    """An opened image: its array, names of the axes before rows and columns, and if it is RGB."""
+
     array: ArrayLike
     axes: tuple[str, ...]
     rgb: bool
@@ -62,7 +64,7 @@ def pictures_of(
     taken: Counter[str] = Counter()
     for info in images:
         try:
-            opened = _open(info, folder)
+            opened = open_info(info, folder)
             arrays.append(_fitting(opened, info, taken[info.path], of_file[info.path]))
         except InvalidInput as error:
             return None, [f"The image {info.name!r} is not used: {error}"]
@@ -91,7 +93,7 @@ def picture_file(path: Path, shape: tuple[int, ...]) -> Pictures:
     InvalidInput
         If it cannot be read, or has another size.
     """
-    opened = _open_file(path)
+    opened = open_file(path)
     channel = Channel(default_contrast_limits(opened.array, rgb=opened.rgb))
     pictures = Pictures((path.stem,), (opened.array,), (channel,), (opened.rgb,))
     if not pictures.fits(shape):
@@ -123,9 +125,22 @@ def colours_of(colormap: Any) -> NDArray[np.uint8]:
     return (rgba[:, :3] * 255 + 0.5).astype(np.uint8)
 
 
-def _open(info: ImageInfo, folder: Path) -> _Opened:
+def open_info(info: ImageInfo, folder: Path) -> Opened:
+    """Open what an image layer of a session was opened from.
+
+    Parameters
+    ----------
+    info : ImageInfo
+    folder : Path
+        Of the session.
+
+    Raises
+    ------
+    InvalidInput
+        If it is not there, or cannot be read.
+    """
     if info.sample:
-        return _Opened(_sample(info.sample), (), info.rgb)
+        return Opened(_sample(info.sample), (), info.rgb)
     path = info.found_from(folder)
     if path is None:
         raise InvalidInput(
@@ -133,32 +148,39 @@ def _open(info: ImageInfo, folder: Path) -> _Opened:
             if info.path
             else "it was never in a file, so only napari had it."
         )
-    return _open_file(path)
+    return open_file(path)
 
 
-def _open_file(path: Path) -> _Opened:
+def open_file(path: Path) -> Opened:
+    """Open an image, movie or zarr; pixels are read when asked for.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be read.
+    """
     if is_zarr(path):
         zarr = open_zarr(path)
-        return _Opened(zarr.array, zarr.axes, zarr.rgb)
+        return Opened(zarr.array, zarr.axes, zarr.rgb)
     if path.suffix.lower() in MOVIE_SUFFIXES:
-        return _Opened(MovieArray(path), ("t",), True)
+        return Opened(MovieArray(path), ("t",), True)
     # The limits are found later, where nobody says them.
     image = open_image(path, contrast_limits=(0.0, 1.0))
-    return _Opened(image.array, image.axes, image.rgb)
+    return Opened(image.array, image.axes, image.rgb)
 
 
 def _sample(sample: tuple[str, ...]) -> ArrayLike:
     from napari_sa2va import samples
 
     plugin, key = (*sample, "", "")[:2]
-    make = getattr(samples, key, None) if plugin == _OURS and key.isidentifier() else None
+    make = getattr(samples, key, None) if plugin == OUR_SAMPLES and key.isidentifier() else None
     if make is None:
         raise InvalidInput(f"it is the sample {key!r} of {plugin}, which cannot be opened here.")
     data: ArrayLike = make()[0][0]
     return data
 
 
-def _fitting(opened: _Opened, info: ImageInfo, number: int, count: int) -> ArrayLike:
+def _fitting(opened: Opened, info: ImageInfo, number: int, count: int) -> ArrayLike:
     """Take the part of a file that one layer showed: all of it, or one of its channels.
 
     `number` says which of the `count` images of that file it is.
@@ -174,11 +196,11 @@ def _fitting(opened: _Opened, info: ImageInfo, number: int, count: int) -> Array
                     f"the file has {shape[axis]} channels, and the session does not say which of "
                     "them it is. Export from napari, or give a file of that channel with --image."
                 )
-            return _OneChannel(opened.array, axis, number)
+            return OneChannel(opened.array, axis, number)
     raise InvalidInput("the file has another size now.")
 
 
-class _OneChannel:
+class OneChannel:
     """An array at one position of one of its axes."""
 
     def __init__(self, array: ArrayLike, axis: int, at: int) -> None:
