@@ -46,6 +46,18 @@ _GRAVEST_FIRST: Final = (
 )
 
 
+_STATUS: Final = {
+    ExitCode.OK: "ok",
+    ExitCode.NOT_FOUND: "not found",
+    ExitCode.CANCELLED: "cancelled",
+}
+
+
+def status_of(code: ExitCode) -> str:
+    """Return what the JSON document says became of an image or a stack."""
+    return _STATUS.get(code, "failed")
+
+
 def code_of(error: Sa2VAError) -> ExitCode:
     """Return the exit code that stands for an error."""
     for kind, code in _OF_ERROR.items():

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from napari_sa2va.cli.exit_codes import ExitCode, code_of, overall, unexpected
+from napari_sa2va.cli.exit_codes import ExitCode, code_of, overall, status_of, unexpected
 from napari_sa2va.cli.images import ImageOptions, open_plane
 from napari_sa2va.cli.results import Results
 from napari_sa2va.engine import ModelChoice, Question, Request, shared_runner
@@ -240,17 +240,10 @@ def as_json(images: Sequence[Path], outcomes: Sequence[Outcome]) -> list[dict[st
     return described + missing
 
 
-_STATUS: Final = {
-    ExitCode.OK: "ok",
-    ExitCode.NOT_FOUND: "not found",
-    ExitCode.CANCELLED: "cancelled",
-}
-
-
 def _describe(outcome: Outcome) -> dict[str, Any]:
     described: dict[str, Any] = {
         "image": str(outcome.image),
-        "status": _STATUS.get(outcome.code, "failed"),
+        "status": status_of(outcome.code),
     }
     if outcome.message:
         described["message"] = outcome.message

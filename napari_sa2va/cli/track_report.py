@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from napari_sa2va.cli.exit_codes import ExitCode
+from napari_sa2va.cli.exit_codes import status_of
 from napari_sa2va.engine.planes import format_planes
 
 if TYPE_CHECKING:
     from napari_sa2va.cli.display import Display
     from napari_sa2va.cli.track import TrackOutcome
-
-_STATUS: Final = {
-    ExitCode.OK: "ok",
-    ExitCode.NOT_FOUND: "not found",
-    ExitCode.CANCELLED: "cancelled",
-}
 
 
 def print_outcome(outcome: TrackOutcome, display: Display) -> None:
@@ -55,7 +49,7 @@ def outcome_as_json(outcome: TrackOutcome) -> dict[str, Any]:
     height, width = stack.frames.shape
     described: dict[str, Any] = {
         "stack": str(stack.path),
-        "status": _STATUS.get(outcome.code, "failed"),
+        "status": status_of(outcome.code),
     }
     if outcome.message:
         described["message"] = outcome.message

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _REQUESTS: Final = {
     "ask": "questions about single planes",
+    "chat": "questions in a conversation",
     "track": "tracking of what was asked for",
     "refine": "corrections by clicks, boxes or scribbles",
     "follow": "tracking of given masks",

@@ -106,7 +106,9 @@ def test_a_chosen_colour_is_that_of_the_picture_and_control_characters_go(
 def test_the_methods_name_model_weights_versions_and_settings(
     stack: Annotations, tmp_path: Path
 ) -> None:
-    export(stack, "html", tmp_path / "x.html")
+    settings = {**stack.provenance.settings, "chat": {"runs": 3}}
+    talked = replace(stack, provenance=replace(stack.provenance, settings=settings))
+    export(talked, "html", tmp_path / "x.html")
     reader = Reader()
     reader.feed((tmp_path / "x.html").read_text(encoding="utf-8"))
     told = reader.text
@@ -114,6 +116,7 @@ def test_the_methods_name_model_weights_versions_and_settings(
         "demo (weights sha256:abc, on cpu in float32)",
         "torch ",
         "Questions about single planes: 2 runs.",
+        "Questions in a conversation: 3 runs.",
         "3 objects: 3 proposed. 1 of them drawn or painted by a person.",
         "A pixel is 0.5 by 0.25 µm",
         "frames 30 s",
