@@ -51,8 +51,8 @@ def run_demo(output: Path, *, headless: bool, choice: ModelChoice | None = None)
 
 
 def _write_demo(output: Path, choice: ModelChoice, reason: str) -> ExitCode:
-    check_own(output / FILE_NAMES["tiff"].format(stem=_STEM), COMMAND)
     check_folder(output)
+    check_own(output / FILE_NAMES["tiff"].format(stem=_STEM), COMMAND)
     questions = segment_questions(EXPRESSIONS)
     frames = ImageFrames(sample_image())
     size = PixelSize(SAMPLE_PIXEL_SIZE, SAMPLE_PIXEL_SIZE)

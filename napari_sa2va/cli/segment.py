@@ -79,6 +79,9 @@ def segment_images(
     _check_names(images)
     _check_targets(images, job)
     check_folder(job.output)
+    if "tiff" in job.formats:
+        for path in images:
+            check_own(job.output / FILE_NAMES["tiff"].format(stem=path.stem), COMMAND)
     outcomes: list[Outcome] = []
     for path in images:
         display.image(_name(path))
@@ -115,7 +118,7 @@ def _check_names(images: Sequence[Path]) -> None:
 
 
 def _check_targets(images: Sequence[Path], job: Job) -> None:
-    """Refuse results in place of images, which may be labels by hand, and of labels of others."""
+    """Refuse results in place of images: `*.tif` takes in labels that somebody made by hand."""
     targets = {
         place_of(job.output / FILE_NAMES[kind].format(stem=path.stem)): path
         for path in images
@@ -128,8 +131,6 @@ def _check_targets(images: Sequence[Path], job: Job) -> None:
                 f"{path} is among the images, and results of {source} would be written over it. "
                 "Leave it out, or choose another folder with --output."
             )
-        if "tiff" in job.formats:
-            check_own(job.output / FILE_NAMES["tiff"].format(stem=path.stem), COMMAND)
 
 
 def _segment(path: Path, job: Job, display: Display, cancelled: threading.Event) -> Outcome:
