@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari_sa2va.errors import InvalidInput
 from napari_sa2va.frames.zarr_files import placement
 from napari_sa2va.io.export.annotations import Annotations
 from napari_sa2va.io.export.ome_zarr_metadata import OURS
+from napari_sa2va.io.export.ome_zarr_there import LABEL
 from napari_sa2va.io.export.space import space_of
 from napari_sa2va.io.import_tiff import record_of
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sa2va.annotation.records import ObjectRecord
+    from napari_sa2va.frames.zarr_files import ZarrImage
+    from napari_sa2va.io.export.space import Space
 
 
 def read_ome_zarr_labels(path: Path, name: str | None = None) -> Annotations:
@@ -30,7 +34,8 @@ def read_ome_zarr_labels(path: Path, name: str | None = None) -> Annotations:
     path : Path
         Of the image, of its group ``labels``, or of one of the labels in it.
     name : str, optional
-        Which labels, where there are several; the first if left out.
+        Which labels, where there are several. If left out, ours or else the first, and a note says
+        what the others are called.
 
     Raises
     ------
@@ -42,20 +47,61 @@ def read_ome_zarr_labels(path: Path, name: str | None = None) -> Annotations:
     try:
         # Not by a copy of the metadata: who adds labels need not have written it anew.
         root = zarr.open_group(str(path), mode="r", use_consolidated=False)
-        group = _find(root, path, name)
-        return _annotations(group, path)
+        names = _names(root)
+        read = _annotations(_find(root, path, name, names), path)
     except InvalidInput:
         raise
     except Exception as error:  # stores, codecs and hand-written metadata fail in their own ways
         raise InvalidInput(f"{path} cannot be read as OME-Zarr labels ({error!r}).") from error
+    if name is None and len(names) > 1:
+        note = f"Of the labels {', '.join(names)} in {path.name} the first were taken."
+        return replace(read, notes=(note,))
+    return read
 
 
-def _find(group: Any, path: Path, name: str | None) -> Any:
-    if "labels" in group and hasattr(group["labels"], "attrs"):
-        group = group["labels"]
+def label_names(path: Path) -> list[str]:
+    """Return the names of the labels of an OME-Zarr image, ours first; none for labels alone."""
+    import zarr
+
+    return _names(zarr.open_group(str(path), mode="r", use_consolidated=False))
+
+
+def image_space(path: Path, image: ZarrImage) -> Space:
+    """Return where the pixels of the image of an OME-Zarr are; of one with colours without them.
+
+    Raises
+    ------
+    InvalidInput
+        If what is said of it cannot be read.
+    """
+    import zarr
+
+    ndim = image.array.ndim
+    try:
+        said = _ome(zarr.open_group(str(path), mode="r", use_consolidated=False))
+        if "multiscales" not in said:  # a group of a single array
+            return space_of((*image.axes, "y", "x"), {}, ndim - image.rgb)
+        return _space(said["multiscales"][0], ndim, ndim - image.rgb)
+    except Exception as error:  # as above
+        raise InvalidInput(f"{path} cannot be read as an OME-Zarr image ({error!r}).") from error
+
+
+def _labels_in(group: Any) -> Any:
+    inside = "labels" in group and hasattr(group["labels"], "attrs")
+    return group["labels"] if inside else group
+
+
+def _names(group: Any) -> list[str]:
+    said = _ome(_labels_in(group))
+    if "image-label" in said:
+        return []
+    return sorted(said.get("labels", []), key=lambda name: bool(name != LABEL))
+
+
+def _find(group: Any, path: Path, name: str | None, names: list[str]) -> Any:
+    group = _labels_in(group)
     if "image-label" in _ome(group):
         return group
-    names = list(_ome(group).get("labels", []))
     if not names:
         raise InvalidInput(f"{path} is an OME-Zarr without labels.")
     if name is not None and name not in names:
@@ -69,22 +115,27 @@ def _annotations(group: Any, path: Path) -> Annotations:
     array = group[image["datasets"][0]["path"]]
     if np.dtype(array.dtype).kind not in "iub":
         raise InvalidInput(f"{path} holds {array.dtype}: labels are whole numbers.")
-    axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image["axes"]]
-    shown: dict[str, Any] = {"units": [axis.get("unit", "pixel") for axis in axes]}
-    found = placement(image, array.ndim)
-    if found is not None:
-        shown["scale"], shown["translate"] = found
     ours = dict(group.attrs).get(OURS, {})
     return Annotations(
         name=str(image.get("name") or path.name.split(".")[0]),
         labels=array,
-        space=space_of([axis["name"] for axis in axes], shown, array.ndim),
+        space=_space(image, array.ndim, array.ndim),
         records=tuple(_records(said.get("image-label", {}))),
         turns=tuple(
             Turn(turn["speaker"], turn["text"], tuple(turn.get("labels", ())))
             for turn in ours.get("conversation", ())
         ),
     )
+
+
+def _space(image: Mapping[str, Any], ndim: int, kept: int) -> Space:
+    """Take the space from one of ``multiscales``: of the first `kept` of its axes."""
+    axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image["axes"]][:kept]
+    shown: dict[str, Any] = {"units": [axis.get("unit", "pixel") for axis in axes]}
+    found = placement(image, ndim)
+    if found is not None:
+        shown["scale"], shown["translate"] = (numbers[:kept] for numbers in found)
+    return space_of([axis["name"] for axis in axes], shown, kept)
 
 
 def _records(said: Mapping[str, Any]) -> Iterator[ObjectRecord]:

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from napari_sa2va.annotation import ObjectTable
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.frames.zarr_files import open_zarr
+from napari_sa2va.io.export.image_files import OneChannel
 from napari_sa2va.io.export.space import layer_arguments
 from napari_sa2va.io.import_coco import read_coco
 from napari_sa2va.io.import_nifti import holds_labels, is_nifti, read_nifti
-from napari_sa2va.io.import_ome_zarr import read_ome_zarr_labels
+from napari_sa2va.io.import_ome_zarr import image_space, label_names, read_ome_zarr_labels
 from napari_sa2va.io.import_tiff import read_label_tiff, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_sa2va.frames.zarr_files import ZarrImage
     from napari_sa2va.io.export import Annotations
+    from napari_sa2va.io.export.space import Space
 
     LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
     Reader: TypeAlias = Callable[[str], list[LayerData]]
@@ -58,14 +61,14 @@ def get_ome_zarr_reader(path: str | list[str]) -> Reader | None:
     return _read_ome_zarr
 
 
-def labels_layer(annotations: Annotations) -> LayerData:
+def labels_layer(annotations: Annotations, title: str = "labels") -> LayerData:
     """Return annotations as a Labels layer, with its phrases; small ones can be painted in."""
     nbytes = annotations.labels.size * annotations.labels.dtype.itemsize
     data: Any = annotations.labels
     if nbytes <= _MOST_IN_MEMORY:
         whole = annotations.whole()
         data = whole.astype("uint8") if whole.dtype.kind == "b" else whole
-    meta = {"name": f"{annotations.name} · labels", **layer_arguments(annotations.space)}
+    meta = {"name": f"{annotations.name} · {title}", **layer_arguments(annotations.space)}
     if annotations.records:
         meta["features"] = ObjectTable(annotations.records).features()
     return data, meta, "labels"
@@ -90,19 +93,72 @@ def _read_nifti(path: str) -> list[LayerData]:
 
 
 def _read_ome_zarr(path: str) -> list[LayerData]:
-    labels = read_ome_zarr_labels(Path(path))
-    layer = labels_layer(labels)
+    """Read the image and all labels: ours last, so that they lie on top."""
+    where = Path(path)
+    names = label_names(where)
+    first = read_ome_zarr_labels(where, *names[:1])
+    found = {names[0] if len(names) > 1 else "labels": first}
+    for name in names[1:]:
+        try:
+            found[name] = read_ome_zarr_labels(where, name)
+        except InvalidInput as error:  # the others are not the worse for it
+            _tell(str(error))
+    layers: list[LayerData] = []
     try:
-        image = open_zarr(Path(path))
+        image = open_zarr(where)
+        space = image_space(where, image)
     except InvalidInput:  # labels without an image
-        return [layer]
-    if not image.rgb and tuple(image.array.shape) == labels.shape:
-        meta = {"name": labels.name, **layer_arguments(labels.space)}
-        return [(image.array, meta, "image"), layer]
-    if "c" in image.axes:
-        axis = image.axes.index("c")
-        shape = tuple(image.array.shape)
-        if (*shape[:axis], *shape[axis + 1 :]) == labels.shape:
-            meta = {"channel_axis": axis, **layer_arguments(labels.space)}
-            return [(image.array, meta, "image"), layer]
-    return [layer]
+        pass
+    else:
+        at = _split_at(image, space, first)
+        if not _fits(image, space, first, at):
+            _tell(f"The image of {first.name} is left out: its labels have another size or axes.")
+        elif at is None:
+            meta = {"name": first.name, "rgb": image.rgb, **layer_arguments(space)}
+            layers.append((image.array, meta, "image"))
+        else:
+            meta = {"channel_axis": at, **layer_arguments(space.without(at))}
+            layers.append((image.array, meta, "image"))
+            found = {name: _without_channel(labels) for name, labels in found.items()}
+    return [*layers, *(labels_layer(found[name], name) for name in reversed(found))]
+
+
+def _split_at(image: ZarrImage, space: Space, labels: Annotations) -> int | None:
+    """Return the axis of an image's channels if they become layers: labels are of all of them."""
+    if "c" not in space.axes or tuple(image.array.shape) == labels.shape:
+        return None
+    channels = dict(zip(labels.space.axes, labels.shape, strict=True)).get("c", 1)
+    return space.axes.index("c") if channels == 1 else None
+
+
+def _fits(image: ZarrImage, space: Space, labels: Annotations, split_at: int | None) -> bool:
+    """Whether napari, which counts axes from the last, lays labels on the pixels they are of.
+
+    Axes that only one of both has, or that one of both has a single position of, do not count.
+    """
+    if tuple(image.array.shape) == labels.shape:  # whatever their axes are called
+        return True
+    left_out = "" if split_at is None else "c"
+    lengths = dict(zip(space.axes, image.array.shape, strict=False))  # colours have no name
+    theirs = dict(zip(labels.space.axes, labels.shape, strict=True))
+    long, short = sorted(
+        ([axis for axis in axes if axis != left_out] for axes in (lengths, theirs)), key=len
+    )[::-1]
+    return long[len(long) - len(short) :] == short and all(
+        lengths[axis] == theirs[axis] or 1 in (lengths[axis], theirs[axis]) for axis in short
+    )
+
+
+def _without_channel(labels: Annotations) -> Annotations:
+    """Take the one channel of labels whose image comes as a layer for each of its own."""
+    axes = labels.space.axes
+    if "c" not in axes or labels.shape[axes.index("c")] != 1:
+        return labels
+    at = axes.index("c")
+    return replace(labels, labels=OneChannel(labels.labels, at, 0), space=labels.space.without(at))
+
+
+def _tell(sentence: str) -> None:
+    from napari.utils.notifications import show_warning
+
+    show_warning(sentence)

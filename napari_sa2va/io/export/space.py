@@ -65,6 +65,15 @@ class Space:
         height, width = self.step("y"), self.step("x")
         return None if height is None or width is None else (height, width)
 
+    def without(self, axis: int) -> Space:
+        """Return the space of one position along an axis."""
+        kept = [place for place in range(len(self.axes)) if place != axis]
+        return Space(
+            tuple(self.axes[place] for place in kept),
+            tuple(self.units[place] for place in kept),
+            self.matrix[np.ix_([*kept, -1], [*kept, -1])],
+        )
+
     def extent(self, axes: Sequence[int]) -> float:
         """Return the area or volume of a pixel along some axes, in µm² or µm³; nan if not known.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import zarr
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from npe2 import PluginManager, PluginManifest
@@ -103,6 +104,57 @@ def test_other_files_are_left_to_napari(tmp_path: Path) -> None:
     assert layer_readers.get_tiff_reader(str(path)) is None
     tifffile.imwrite(path, pixels, imagej=True, metadata={"Info": '{"1": {"flagged": 5}}'})
     assert layer_readers.get_tiff_reader(str(path)) is None
+
+
+def multiscale(group: Any, array: np.ndarray, axes: str, **said: Any) -> None:
+    group["0"] = array
+    scale = [{"type": "scale", "scale": [0.5 if axis in "yx" else 2.0 for axis in axes]}]
+    image = {
+        "name": "cells",
+        "axes": [{"name": axis} for axis in axes],
+        "datasets": [{"path": "0", "coordinateTransformations": scale}],
+    }
+    group.attrs.update({"multiscales": [image], **said})
+
+
+def test_all_labels_of_an_ome_zarr_come_with_its_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_sa2va.io import layer_readers
+
+    told: list[str] = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", told.append)
+    path = str(tmp_path / "x.ome.zarr")
+    root = zarr.open_group(path, mode="w", zarr_format=2)
+    multiscale(root, np.zeros((2, 3, 4, 6, 8), np.uint8), "tczyx")
+    inside = root.create_group("labels")
+    numbers = np.arange(4 * 6 * 8, dtype=np.uint16).reshape(4, 6, 8)
+    kind = {"image-label": {}}
+    multiscale(inside.create_group("nuclei"), numbers, "zyx", **kind)
+    multiscale(inside.create_group("sa2va"), np.stack([numbers[None]] * 2), "tczyx", **kind)
+    inside.attrs["labels"] = ["nuclei", "gone", "sa2va"]
+    reader = layer_readers.get_ome_zarr_reader(path)
+    assert reader is not None
+    viewer = ViewerModel()
+    for values, meta, type_name in reader(path):
+        getattr(viewer, f"add_{type_name}")(values, **meta)
+    *channels, nuclei, ours = viewer.layers
+    assert [layer.data.shape for layer in channels] == [(2, 4, 6, 8)] * 3
+    assert [layer.name for layer in (nuclei, ours)] == ["cells · nuclei", "cells · sa2va"]
+    np.testing.assert_array_equal(ours.data, np.stack([numbers] * 2))
+    np.testing.assert_array_equal(nuclei.data, numbers)
+    for layer in channels:
+        np.testing.assert_allclose(layer.scale, (2, 2, 0.5, 0.5))
+        np.testing.assert_allclose(layer.extent.world[:, 1:], nuclei.extent.world)
+    np.testing.assert_allclose(ours.scale, (2, 2, 0.5, 0.5))
+    (sentence,) = told
+    assert "gone" in sentence
+    root = zarr.open_group(str(tmp_path / "y.ome.zarr"), mode="w", zarr_format=2)
+    multiscale(root, numbers, "zyx")
+    multiscale(root.create_group("labels/other"), numbers[0, :5], "yx", **kind)
+    root["labels"].attrs["labels"] = ["other"]
+    assert [type_name for *_, type_name in reader(str(tmp_path / "y.ome.zarr"))] == ["labels"]
+    assert told[1:] == ["The image of cells is left out: its labels have another size or axes."]
 
 
 def test_npe2_picks_our_writer_by_the_whole_ending() -> None:
