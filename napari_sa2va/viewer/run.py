@@ -222,7 +222,6 @@ class LabelRun:
         """
         if self._unsaved and not self._closed:
             touched, self._unsaved = tuple(self._unsaved), []
-            self.objects.write()
             said = dict(detail or {})
             self.objects.done.emit(Action("frames", "Found so far", touched, self.labels, said))
 
