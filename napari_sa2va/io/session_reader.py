@@ -10,6 +10,7 @@ import numpy as np
 from napari_sa2va.annotation import ObjectTable
 from napari_sa2va.annotation.session import SessionDamaged, SessionState, is_session, load
 from napari_sa2va.annotation.session.places import session_name
+from napari_sa2va.io.session_labels import copied_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,8 +34,8 @@ def read_session(path: str) -> list[LayerData]:
 
     Raises
     ------
-    SessionDamaged
-        Nothing of it can be restored.
+    SessionDamaged, InvalidInput
+        As of `restored`.
     """
     state, labels = restored(Path(path))
     images = list(image_layers(state))
@@ -51,6 +52,8 @@ def restored(path: Path) -> tuple[SessionState, LayerData]:
     ------
     SessionDamaged
         Nothing of it can be restored.
+    InvalidInput
+        There is no room on the disk for large labels.
     """
     damaged = False
     try:
@@ -79,9 +82,7 @@ def _labels_layer(state: SessionState, *, damaged: bool = False) -> LayerData:
     if state.nbytes <= MOST_IN_MEMORY:
         data: Any = state.labels()
     else:
-        folder = default_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        data = state.copy_labels(_unused(folder, session_name(state.path.stem)))
+        data = copied_labels(state, _unused(default_folder(), session_name(state.path.stem)))
     info = state.about.labels
     first = state.about.images[0].name if state.about.images else ""
     meta = {

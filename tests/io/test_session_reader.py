@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import tifffile
 
-from napari_sa2va.annotation.session import SessionDamaged, create_session, load
+from napari_sa2va.annotation.session import SessionDamaged, SessionState, create_session, load
 from napari_sa2va.annotation.session.about import About, ImageInfo, LabelsInfo
 from napari_sa2va.annotation.session.pixels import pack_boxes
+from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.session_reader import get_reader
 from napari_sa2va.viewer import store
 from napari_sa2va.viewer.labels import METADATA
@@ -98,6 +100,28 @@ def test_large_labels_become_an_array_on_disk(
     data, _, _ = reader(str(path))[-1]
     assert str(data.store.root).startswith(str(tmp_path / "large"))
     np.testing.assert_array_equal(data[...], load(path).labels())
+
+
+def test_a_copy_that_fails_is_told_and_leaves_nothing(
+    make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(state: SessionState, path: Path) -> None:
+        (path / "c").mkdir(parents=True)
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")])
+
+    folder, path = tmp_path / "large", make()
+    monkeypatch.setattr(store, "MOST_IN_MEMORY", 100)
+    monkeypatch.setattr(store, "default_folder", lambda: folder)
+    reader = get_reader(str(path))
+    assert reader is not None
+    folder.touch()  # a file
+    with pytest.raises(InvalidInput, match="could not be copied"):
+        reader(str(path))
+    folder.unlink()
+    monkeypatch.setattr(SessionState, "copy_labels", full)
+    with pytest.raises(InvalidInput, match=r"large: \[Errno 28\] No space left on device: 'b'\. F"):
+        reader(str(path))
+    assert not list(folder.iterdir())
 
 
 def test_what_is_damaged_is_told_and_the_rest_comes(make: Callable[..., Path]) -> None:

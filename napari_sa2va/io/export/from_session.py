@@ -14,6 +14,7 @@ from napari_sa2va.io.export.annotations import Annotations
 from napari_sa2va.io.export.image_files import pictures_of
 from napari_sa2va.io.export.provenance import from_details
 from napari_sa2va.io.export.space import space_of
+from napari_sa2va.io.session_labels import copied_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,15 +62,7 @@ def _labels(state: SessionState, folder: str | None, notes: list[str]) -> Any:
 
 
 def _read(state: SessionState, folder: str | None, name: str) -> Any:
-    if folder is None:
-        return state.labels()
-    try:
-        return state.copy_labels(Path(folder) / name)
-    except OSError as error:
-        raise InvalidInput(
-            f"The labels could not be copied to {folder}: {error.strerror or error}. Free some "
-            "space there."
-        ) from error
+    return state.labels() if folder is None else copied_labels(state, Path(folder) / name)
 
 
 def _annotations(state: SessionState, labels: Any, notes: list[str]) -> Annotations:
