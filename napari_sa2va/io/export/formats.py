@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_sa2va.io.export.annotations import WithoutNegative, without_rejected
+from napari_sa2va.io.export.readable import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,9 +122,10 @@ def export(annotations: Annotations, name: str, path: Path, *, rejected: bool = 
     Raises
     ------
     Sa2VAError
-        If it cannot be written.
+        If it cannot be written, or the labels or the image cannot be read.
     """
-    chosen = annotations if rejected else without_rejected(annotations)
+    chosen = readable(annotations)
+    chosen = chosen if rejected else without_rejected(chosen)
     notes = list(chosen.notes)
     signed = np.dtype(chosen.labels.dtype).kind == "i"
     labels = WithoutNegative(chosen.labels) if signed else None

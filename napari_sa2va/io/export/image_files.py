@@ -19,6 +19,7 @@ from napari_sa2va.frames import (
 )
 from napari_sa2va.frames.zarr_files import is_zarr, open_zarr
 from napari_sa2va.io.export.pictures import Pictures
+from napari_sa2va.io.export.readable import Readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +66,8 @@ def pictures_of(
     for info in images:
         try:
             opened = open_info(info, folder)
-            arrays.append(_fitting(opened, info, taken[info.path], of_file[info.path]))
+            array = _fitting(opened, info, taken[info.path], of_file[info.path])
+            arrays.append(Readable(array, f"the image {info.name}"))
         except InvalidInput as error:
             return None, [f"The image {info.name!r} is not used: {error}"]
         taken[info.path] += 1
@@ -94,8 +96,9 @@ def picture_file(path: Path, shape: tuple[int, ...]) -> Pictures:
         If it cannot be read, or has another size.
     """
     opened = open_file(path)
-    channel = Channel(default_contrast_limits(opened.array, rgb=opened.rgb))
-    pictures = Pictures((path.stem,), (opened.array,), (channel,), (opened.rgb,))
+    array = Readable(opened.array, f"the image {path.name}")
+    channel = Channel(default_contrast_limits(array, rgb=opened.rgb))
+    pictures = Pictures((path.stem,), (array,), (channel,), (opened.rgb,))
     if not pictures.fits(shape):
         sizes = " by ".join(map(str, opened.array.shape)), " by ".join(map(str, shape))
         raise InvalidInput(f"{path.name} has {sizes[0]} pixels, the labels {sizes[1]}.")

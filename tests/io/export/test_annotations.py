@@ -16,7 +16,7 @@ from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.export.annotations import Annotations, without_rejected
 from napari_sa2va.io.export.from_layers import layer_annotations
 from napari_sa2va.io.export.from_session import session_annotations
-from napari_sa2va.io.export.image_files import pictures_of
+from napari_sa2va.io.export.image_files import picture_file, pictures_of
 from napari_sa2va.io.export.space import layer_arguments, layer_matrix, space_of
 from napari_sa2va.io.import_labels import opened_annotations
 from tests.io.export.conftest import record
@@ -57,6 +57,14 @@ def test_an_image_that_is_gone_is_told_of(session: Path) -> None:
     with session_annotations(session) as found:
         assert found.pictures is None
         assert "not there any more" in found.notes[0]
+
+
+def test_an_image_whose_brightness_cannot_be_read_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "x.zarr"
+    zarr.open_group(str(path), mode="w", zarr_format=2)["0"] = np.ones((3, 4), np.uint16)
+    (path / "0/0.0").write_bytes(b"damaged")
+    with pytest.raises(InvalidInput, match=r"The image x\.zarr could not be read"):
+        picture_file(path, (3, 4))
 
 
 def test_a_channel_is_not_guessed_where_another_was_not_looked_at(tmp_path: Path) -> None:

@@ -71,6 +71,42 @@ def test_a_failure_at_the_end_leaves_the_older_export(
     }
 
 
+class Broken(Counted):
+    """An array of a file whose third plane is damaged."""
+
+    def __init__(self, array: Any, error: Exception) -> None:
+        super().__init__(array)
+        self._error = error
+
+    def __getitem__(self, index: Any) -> Any:
+        if index[0] == 2:
+            raise self._error
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("name", ["csv", "imagej", "ome-zarr"])
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (RuntimeError("a bad chunk."), "a bad chunk"),
+    ],
+)
+def test_what_cannot_be_read_is_said(
+    name: str, error: Exception, why: str, stack: Annotations, tmp_path: Path
+) -> None:
+    path, image = FORMATS[name].path_in(tmp_path, stack), stack.pictures
+    assert image is not None
+    damaged = replace(stack, labels=Broken(stack.labels, error))
+    with pytest.raises(InvalidInput, match=rf"^Plane 2 of the labels of my .* read: {why}\. Che"):
+        export(damaged, name, path)
+    damaged = replace(stack, pictures=replace(image, arrays=(Broken(image.arrays[0], error),)))
+    if name != "imagej":  # which has no image
+        with pytest.raises(InvalidInput, match=rf"^Plane 2 of the image gray .* read: {why}\. Che"):
+            export(damaged, name, path)
+    assert not list(tmp_path.iterdir())
+
+
 ODD = {
     "empty": (np.zeros((8, 9), np.uint8), ()),
     "empty with a row": (np.zeros((2, 8, 9), np.uint8), (record(1),)),
