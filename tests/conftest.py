@@ -189,8 +189,8 @@ def nothing_remembered() -> Iterator[None]:
     yield
     for file in Path(_SETTINGS).glob("napari-sa2va-dock.json"):
         file.unlink()
-    memory = sys.modules.get("napari_sa2va.widgets.memory")
-    if memory is not None and (kept := memory.get_plugin_settings().get(memory.PLUGIN)):
+    known = sys.modules.get("napari_sa2va.viewer.preferences")
+    if known is not None and (kept := known.get_plugin_settings().get(known.PLUGIN)):
         kept.reset()
 
 

@@ -77,12 +77,13 @@ def _saved(error: SessionDamaged) -> SessionState:
 
 def _labels_layer(state: SessionState, *, damaged: bool = False) -> LayerData:
     from napari_sa2va.viewer.labels import METADATA
-    from napari_sa2va.viewer.store import MOST_IN_MEMORY, default_folder
+    from napari_sa2va.viewer.store import MOST_IN_MEMORY, large_labels_folder, unused_path
 
     if state.nbytes <= MOST_IN_MEMORY:
         data: Any = state.labels()
     else:
-        data = copied_labels(state, _unused(default_folder(), session_name(state.path.stem)))
+        place = unused_path(large_labels_folder(), session_name(state.path.stem))
+        data = copied_labels(state, place)
     info = state.about.labels
     first = state.about.images[0].name if state.about.images else ""
     meta = {
@@ -178,13 +179,6 @@ def _drop_unknown_colormap(meta: dict[str, Any]) -> None:
 
     if meta.get("colormap") not in AVAILABLE_COLORMAPS or meta.get("rgb"):
         meta.pop("colormap", None)
-
-
-def _unused(folder: Path, name: str) -> Path:
-    path, number = folder / f"{name}_labels.zarr", 2
-    while path.exists():
-        path, number = folder / f"{name}_labels_{number}.zarr", number + 1
-    return path
 
 
 def _tell(sentence: str) -> None:

@@ -71,7 +71,7 @@ def create_labels(
     placement : Placement
         Of a frame of it.
     folder : Path, optional
-        Where a large one is kept; `store.default_folder` if left out.
+        Where a large one is kept; `store.large_labels_folder` if left out.
     most_in_memory : int
         Bytes above which it is kept there, as a zarr array.
 

@@ -17,7 +17,6 @@ from napari_sa2va.viewer.store import new_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from napari.layers import Image
     from numpy.typing import NDArray
@@ -110,9 +109,7 @@ def region_layers(viewer: Any) -> Iterator[Labels | Shapes]:
             yield layer
 
 
-def add_regions_layer(
-    viewer: Any, images: Sequence[Image], placement: Placement, folder: Path | None = None
-) -> Labels:
+def add_regions_layer(viewer: Any, images: Sequence[Image], placement: Placement) -> Labels:
     """Add an empty Labels layer over an image, ready to paint region 1 with the brush.
 
     Parameters
@@ -123,17 +120,15 @@ def add_regions_layer(
         Named after the first.
     placement : Placement
         Of a frame of it.
-    folder : Path, optional
-        Where a large one is kept; `store.default_folder` if left out.
 
     Raises
     ------
     CannotWrite
-        It is large, and cannot be kept in that folder.
+        It is large, and cannot be kept in the folder for such.
     """
     name = f"{images[0].name} · regions"
     layer = Labels(
-        new_array(placement.labels_shape, name, folder=folder),
+        new_array(placement.labels_shape, name),
         name=name,
         metadata={METADATA: {"kind": REGIONS, "image": images[0].name}},
         **placement.labels_geometry(),

@@ -13,7 +13,6 @@ from napari_sa2va.viewer.objects import LabelObjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from napari.layers import Image, Labels
 
@@ -29,8 +28,6 @@ class Results:
         Watched for layers that go.
     """
 
-    folder: Path | None = None
-    """Where large label arrays are kept; None for the folder `store.default_folder`."""
     made = Signal(object)
     """A `LabelObjects` that is watched from now on."""
     removed = Signal(object)
@@ -95,7 +92,7 @@ class Results:
         """
         objects = self.existing(images, placement, target)
         if objects is None:
-            labels = create_labels(self._viewer, images, placement, folder=self.folder)
+            labels = create_labels(self._viewer, images, placement)
             # Who heard of the new layer may have asked for its objects already.
             known = self._of.get(labels)
             objects = known or self._watch(LabelObjects(self._viewer, labels, empty=True))

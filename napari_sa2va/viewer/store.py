@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_sa2va.errors import Sa2VAError
+from napari_sa2va.viewer.preferences import setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +37,10 @@ class LayerLost(Sa2VAError):
         )
 
 
-def default_folder() -> Path:
-    """Return the folder of large label arrays, unless the user chose another."""
-    return Path.home() / "napari-sa2va"
+def large_labels_folder() -> Path:
+    """Return the folder of large label arrays: the one in napari's preferences, or in the home."""
+    chosen = setting("results", "folder", "")
+    return Path(chosen).expanduser() if chosen else Path.home() / "napari-sa2va"
 
 
 def new_array(
@@ -58,7 +60,7 @@ def new_array(
     name : str
         Of the image: its folder on disk is called so.
     folder : Path, optional
-        Where arrays on disk go; `default_folder` if left out. Made if need be.
+        Where arrays on disk go; `large_labels_folder` if left out. Made if need be.
     axis_names : sequence of str
         Written with an array on disk.
     most_in_memory : int
@@ -75,10 +77,10 @@ def new_array(
         return np.zeros(shape, dtype=dtype)
     import zarr
 
-    place = folder or default_folder()
+    place = folder or large_labels_folder()
     try:
         place.mkdir(parents=True, exist_ok=True)
-        path = _unused(place, name)
+        path = unused_path(place, name)
         return zarr.create_array(
             store=path,
             shape=shape,
@@ -127,7 +129,7 @@ def whole_chunks(data: Any, plane: PlaneIndex, box: Box) -> Box:
     return rows, columns
 
 
-def _unused(folder: Path, name: str) -> Path:
+def unused_path(folder: Path, name: str) -> Path:
     """Return a path in a folder that does not exist yet, named like an image."""
     plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:60] or "image"
     path, number = folder / f"{plain}_labels.zarr", 2

@@ -8,7 +8,7 @@ from typing import Any, Final
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
-from napari_sa2va.widgets.memory import setting, store_setting
+from napari_sa2va.viewer.preferences import setting, store_setting
 from napari_sa2va.zoo.gpu import why_not_on
 
 DEVICES: Final = ("auto", "cpu", "cuda", "mps")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QEvent, Qt
@@ -17,6 +16,7 @@ from napari_sa2va.errors import Sa2VAError
 from napari_sa2va.viewer import snapshot
 from napari_sa2va.viewer.glyphs import glyphs_drawn
 from napari_sa2va.viewer.labels import suitable_targets
+from napari_sa2va.viewer.preferences import setting
 from napari_sa2va.viewer.results import results_of
 from napari_sa2va.viewer.stack import stack_axes
 from napari_sa2va.widgets import shortcuts
@@ -30,7 +30,7 @@ from napari_sa2va.widgets.controller import RunController
 from napari_sa2va.widgets.correct_part import CorrectPart
 from napari_sa2va.widgets.exchange import Exchange
 from napari_sa2va.widgets.list_keys import ListKeys
-from napari_sa2va.widgets.memory import DockState, setting
+from napari_sa2va.widgets.memory import DockState
 from napari_sa2va.widgets.message_bar import MessageBar
 from napari_sa2va.widgets.messages import Message
 from napari_sa2va.widgets.model_panel import ModelPanel
@@ -87,8 +87,6 @@ class Sa2VAWidget(QWidget):
         self._state = DockState.load()
         self._images_asked: tuple[Any, ...] = ()
         self._results = results_of(self._viewer)
-        folder = setting("results", "folder", "")
-        self._results.folder = Path(folder).expanduser() if folder else None
         self.controller = RunController(self._viewer, self._results, self._runner)
         self._keys = CanvasKeys(self._viewer)
 

@@ -6,14 +6,13 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from napari.settings import get_plugin_settings, get_settings
+from napari.settings import get_settings
 
 from napari_sa2va.errors import InvalidInput
 from napari_sa2va.io.atomic import replacing
-
-PLUGIN: Final = "napari-sa2va"
+from napari_sa2va.viewer.preferences import PLUGIN
 
 
 @dataclass(slots=True)
@@ -78,16 +77,3 @@ def _path() -> Path | None:
     """Beside napari's own settings, so that NAPARI_CONFIG moves it too."""
     settings = get_settings().config_path
     return None if settings is None else Path(settings).parent / f"{PLUGIN}-dock.json"
-
-
-def setting(group: str, name: str, default: str) -> str:
-    """Return one of the plugin's settings, which napari shows among its preferences."""
-    settings = get_plugin_settings().get(PLUGIN)
-    return default if settings is None else str(getattr(getattr(settings, group), name))
-
-
-def store_setting(group: str, name: str, value: str) -> None:
-    """Change one of the plugin's settings; napari writes it to disk."""
-    settings = get_plugin_settings().get(PLUGIN)
-    if settings is not None:
-        setattr(getattr(settings, group), name, value)

@@ -92,7 +92,7 @@ class RegionsPart:
         asked = self._asked()
         try:
             placement = snapshot(self._viewer, asked.images, "whole").placement
-            layer = add_regions_layer(self._viewer, asked.images, placement, self._results.folder)
+            layer = add_regions_layer(self._viewer, asked.images, placement)
         except Sa2VAError as error:
             self.told.emit(Message(str(error), "error"))
             return

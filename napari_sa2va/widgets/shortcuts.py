@@ -13,7 +13,7 @@ from typing import Final
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 
-from napari_sa2va.widgets.memory import setting
+from napari_sa2va.viewer.preferences import setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def test_large_labels_become_an_array_on_disk(
     make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "MOST_IN_MEMORY", 100)
-    monkeypatch.setattr(store, "default_folder", lambda: tmp_path / "large")
+    monkeypatch.setattr(store, "large_labels_folder", lambda: tmp_path / "large")
     path = make()
     reader = get_reader(str(path))
     assert reader is not None
@@ -111,7 +111,7 @@ def test_a_copy_that_fails_is_told_and_leaves_nothing(
 
     folder, path = tmp_path / "large", make()
     monkeypatch.setattr(store, "MOST_IN_MEMORY", 100)
-    monkeypatch.setattr(store, "default_folder", lambda: folder)
+    monkeypatch.setattr(store, "large_labels_folder", lambda: folder)
     reader = get_reader(str(path))
     assert reader is not None
     folder.touch()  # a file

@@ -11,9 +11,10 @@ from napari.components import ViewerModel
 
 from napari_sa2va.viewer import snapshot
 from napari_sa2va.viewer.labels import check_target, create_labels
+from napari_sa2va.viewer.preferences import store_setting
 from napari_sa2va.viewer.store import (
     CannotWrite,
-    default_folder,
+    large_labels_folder,
     new_array,
     place_of,
     whole_chunks,
@@ -41,7 +42,12 @@ def test_large_arrays_are_on_disk_in_chunks_of_a_plane(tmp_path: Path) -> None:
     assert zarr.open_array(path, mode="r")[1, 5, 5] == 7
     new_array((3, 20, 30), "my cells: 1/2", folder=folder, most_in_memory=1)
     assert len(list(folder.iterdir())) == 2
-    assert default_folder() == Path.home() / "napari-sa2va"
+
+
+def test_the_folder_is_the_one_among_the_preferences(tmp_path: Path) -> None:
+    assert large_labels_folder() == Path.home() / "napari-sa2va"
+    store_setting("results", "folder", str(tmp_path))
+    assert large_labels_folder() == tmp_path
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import QApplication, QLineEdit
 
 import napari_sa2va
+from napari_sa2va.viewer.preferences import store_setting
 from napari_sa2va.widgets import shortcuts
 from napari_sa2va.widgets.canvas_keys import CanvasKeys, napari_key
-from napari_sa2va.widgets.memory import store_setting
 from napari_sa2va.widgets.shortcuts import SHORTCUTS, clashes, key, shown, with_key
 
 if TYPE_CHECKING:
