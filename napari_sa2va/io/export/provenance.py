@@ -85,8 +85,9 @@ class Provenance:
         return {name: value for name, value in said.items() if value}
 
     def origin(self) -> dict[str, str]:
-        """Return what a later export is known by as one of the same objects."""
-        return {"session": self.session, "created": self.created, "source": self.source}
+        """Return what a later export is known by as one of the same objects, where it is known."""
+        said = {"session": self.session, "created": self.created, "source": self.source}
+        return {name: value for name, value in said.items() if value}
 
     def is_that_of(self, said: Mapping[str, Any]) -> bool:
         """Whether another export, of which `origin` said this, was of the same objects.
@@ -95,7 +96,7 @@ class Provenance:
         which nothing is known, as of layers that were never saved, nobody can tell.
         """
         for name in ("created", "source"):
-            here, there = self.origin()[name], said.get(name)
+            here, there = self.origin().get(name), said.get(name)
             if here and there:
                 return bool(here == there)
         return False

@@ -243,10 +243,9 @@ def test_channels_of_the_labels_are_those_of_the_image(name: str, tmp_path: Path
     export(one, name, tmp_path / "x.zarr")
     read = napari_get_reader(str(tmp_path / "x.zarr"))
     assert read is not None
-    viewer = ViewerModel()
-    for values, meta, kind in read():
-        getattr(viewer, f"add_{kind}")(values, **meta)
-    assert [layer.name for layer in viewer.layers[:5]] == [f"x: cells {at}" for at in range(5)]
+    (values, meta, _), _ = read()
+    layers = ViewerModel().add_image(values, **meta)
+    assert [layer.name for layer in layers] == [f"x: cells {at}" for at in range(5)]
 
 
 def test_an_image_that_finds_no_room_is_told_of(tmp_path: Path) -> None:
