@@ -62,6 +62,9 @@ def test_the_manifest_offers_widget_menu_samples_and_reader() -> None:
     reader = readers["napari-sa2va.read_movie"]
     assert set(reader.filename_patterns) == {f"*{suffix}" for suffix in MOVIE_SUFFIXES}
     assert not contributions.keybindings  # napari 0.9 ignores them
+    # In the command palette a reader or writer could do nothing.
+    off = {command.id for command in contributions.commands or [] if command.enablement == "False"}
+    assert off == set(readers) | {writer.command for writer in contributions.writers or []}
 
 
 def test_settings_have_the_defaults_that_the_code_counts_on() -> None:
