@@ -20,7 +20,7 @@ from napari_sa2va.model.checkpoint import load_network, official_state
 from napari_sa2va.samples import demo_folder
 from napari_sa2va.samples.world.shifted import make_shifted
 from napari_sa2va.training import finetune, loop
-from napari_sa2va.training.checking import check, identity
+from napari_sa2va.training.checking import check, check_finished, identity
 from napari_sa2va.training.folder import read_folder
 from napari_sa2va.training.folder_writing import write_folder
 from napari_sa2va.training.loop import Loop, memory_told
@@ -102,7 +102,7 @@ def test_parts_and_lora_of_any_checkpoint_are_trained_and_merged(
     # Resumed, it goes on with the same weights; as another run, it does not.
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     assert len(state["network"]) < len(after) / 2
-    again = TuningRun(tuning, examples, (), _CPU)
+    again = TuningRun(replace(tuning, images=2), examples, (), _CPU)
     assert again.loop.step == 1
     with torch.no_grad():
         for one, other in zip(again.network.parameters(), run.network.parameters(), strict=True):
@@ -117,20 +117,19 @@ def test_a_finished_run_says_that_nothing_is_trained(
     examples = read_folder(data)
     tuning = Tuning(tiny_folder, tmp_path, train="parts", images=1, workers=0)
     _one_step(TuningRun(tuning, examples, (), _CPU))
-    assert TuningRun(replace(tuning, rate=1e-3), examples, (), _CPU).loop.spent < 1
     assert "nothing is trained" not in caplog.text
-    finished = replace(tuning, rate=1e-3, minutes=1e-6)
+    finished = replace(tuning, minutes=1e-6)
     again = TuningRun(finished, examples, (), _CPU)
     again.train()
     assert again.loop.step == 1
     assert "is finished: nothing is trained. Give more --minutes" in caplog.text
     others = replace(finished, images=2, weights=LossWeights(mask=2.0))
     with pytest.raises(InvalidInput, match="is trained with another --images, --loss"):
-        TuningRun(others, examples, (), _CPU)
+        check_finished(others)
     kept = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert kept.pop("recipe")["--images"] == 1
     (tmp_path / "run.json").write_text(json.dumps(kept), encoding="utf-8")  # of an earlier version
-    assert TuningRun(others, examples, (), _CPU).loop.step == 1
+    check_finished(others)
 
 
 def test_what_is_rehearsed_is_trained_on(tiny_folder: Path, data: Path, tmp_path: Path) -> None:
@@ -194,6 +193,7 @@ def test_a_mistaken_command_is_refused_before_it_measures(
 
 
 def test_an_interruption_ends_in_a_sentence(
+    tiny_folder: Path,
     data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -205,7 +205,7 @@ def test_an_interruption_ends_in_a_sentence(
     monkeypatch.setattr("napari_sa2va.training.finetune.signal.signal", lambda *_: None)
     monkeypatch.setattr(finetune, "tune", interrupted)
     with pytest.raises(SystemExit) as ended:
-        finetune.main([str(data), "--folder", str(tmp_path), "--start", str(tmp_path)])
+        finetune.main([str(data), "--folder", str(tmp_path), "--start", str(tiny_folder)])
     assert ended.value.code == 130
     assert "The same command goes on where it was" in capsys.readouterr().out
 
