@@ -66,7 +66,7 @@ def test_a_change_that_stays_becomes_usual() -> None:
 def test_flags_on_a_clip_with_a_loss_and_good_tracks() -> None:
     """A mask that runs over to the next cell is flagged; good tracks of the same clip are not."""
     model = Sa2VA.from_pretrained("demo", device="cpu")
-    clip = make_clip(10_300_002, 16)
+    clip = make_clip(10_300_004, 16)
     true = np.stack([scene.masks() for scene in clip])
     images = np.stack([render(scene, t) for t, scene in enumerate(clip)])
     frames = list(model.track_masks(images, {0: true[0]}))
