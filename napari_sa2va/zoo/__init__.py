@@ -4,7 +4,7 @@ from napari_sa2va.zoo.catalogue import CATALOGUE, DEMO, Capability, Checkpoint, 
 from napari_sa2va.zoo.fit import MemoryNeed, check_fits, estimate
 from napari_sa2va.zoo.machine import Device, Machine, device_named, devices, inspect_machine
 from napari_sa2va.zoo.report import Report, make_report
-from napari_sa2va.zoo.resolve import is_here, resolve
+from napari_sa2va.zoo.resolve import resolve
 
 __all__ = [
     "CATALOGUE",
@@ -22,7 +22,6 @@ __all__ = [
     "estimate",
     "find",
     "inspect_machine",
-    "is_here",
     "make_report",
     "resolve",
 ]

@@ -142,15 +142,6 @@ def _added_folder(added: library.Added) -> Path:
     return checked_folder(folder)
 
 
-def is_here(name: str) -> bool:
-    """Whether a checkpoint is on this machine and whole; the network is not used."""
-    try:
-        resolve(name, download=False)
-    except CheckpointError:
-        return False
-    return True
-
-
 def _choices() -> str:
     names = ", ".join(c.name for c in CATALOGUE if c.unsupported is None)
     return f"Choose one of {names}, a folder, or a Hub id such as {CATALOGUE[1].hub_id}."

@@ -11,7 +11,7 @@ from napari_sa2va.zoo import catalogue, library
 from napari_sa2va.zoo import resolve as resolve_name
 from napari_sa2va.zoo.cache import existing
 from napari_sa2va.zoo.catalogue import CATALOGUE
-from napari_sa2va.zoo.resolve import is_here, resolve
+from napari_sa2va.zoo.resolve import resolve
 from tests.zoo.conftest import write_checkpoint
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 def test_a_folder_is_itself(tiny_checkpoint: Path) -> None:
     assert resolve(str(tiny_checkpoint)) == tiny_checkpoint
     assert resolve(f"  {tiny_checkpoint} ") == tiny_checkpoint
-    assert is_here(str(tiny_checkpoint))
     assert resolve_name is resolve
 
 
@@ -99,8 +98,9 @@ def test_an_unsupported_checkpoint_is_refused_before_its_download(
 
 
 def test_what_is_not_here_is_not_here() -> None:
-    assert not is_here("Sa2VA-1B")
-    assert not is_here("no such name")
+    for name in ("Sa2VA-1B", "no such name"):
+        with pytest.raises(CheckpointError):
+            resolve(name, download=False)
 
 
 def test_the_nearest_folder_above_also_of_a_drive_that_is_not_there(tmp_path: Path) -> None:
