@@ -120,7 +120,8 @@ def describe_labels(
     """
     found = Descriptions(len(questions))
     path = job.output / FILE_NAME.format(stem=job.image.stem)
-    earlier = read_descriptions(path)
+    # A table of the same name may be of another image.
+    earlier = [row for row in read_descriptions(path) if row.image == job.image.name]
     words: dict[str, None] = {}
     display.image(job.image.name)
     try:

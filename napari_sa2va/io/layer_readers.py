@@ -113,13 +113,21 @@ def _read_ome_zarr(path: str) -> list[LayerData]:
         at = _split_at(image, space, first)
         if not _fits(image, space, first, at):
             _tell(f"The image of {first.name} is left out: its labels have another size or axes.")
-        elif at is None:
-            meta = {"name": first.name, "rgb": image.rgb, **layer_arguments(space)}
-            layers.append((image.array, meta, "image"))
         else:
-            meta = {"channel_axis": at, **layer_arguments(space.without(at))}
-            layers.append((image.array, meta, "image"))
-            found = {name: _without_channel(labels) for name, labels in found.items()}
+            named: dict[str, Any] = {"name": first.name, "rgb": image.rgb}
+            sides = list(image.array.shape[: len(space.axes)])  # without colours
+            if at is not None:
+                named, space = {"channel_axis": at}, space.without(at)
+                del sides[at]
+                found = {name: _without_channel(labels) for name, labels in found.items()}
+                first = _without_channel(first)
+            if first.shape == tuple(sides):  # pixel by pixel, whatever scale either says
+                space = first.space
+                found = {
+                    name: replace(labels, space=space) if labels.shape == first.shape else labels
+                    for name, labels in found.items()
+                }
+            layers.append((image.array, {**named, **layer_arguments(space)}, "image"))
     return [*layers, *(labels_layer(found[name], name) for name in reversed(found))]
 
 

@@ -511,6 +511,8 @@ class RunController:
             self.last_run.close()
             self.last_run = None
             self.painted.emit(None)
+        if self._run is not None and self._run.held is objects:
+            self._run.held = None
         if self._run is not None and self._run.result is not None:
             if self._run.result.objects is objects:
                 self._run.result.close()

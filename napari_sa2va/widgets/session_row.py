@@ -152,7 +152,7 @@ class SessionRow(QWidget):
             of = set(objects.labels.metadata.get(METADATA, {}).get("images", ()))
             if of and not of & {layer.unique_id for layer in self._images()}:
                 objects = None
-        self._take(self.sessions.of(objects) or self.sessions.unlabelled())
+        self._take(self.sessions.of(objects) or self.sessions.unlabelled(of=self._images()))
 
     def _take(self, recorder: Recorder | Unlabelled | None) -> None:
         if recorder is self._recorder:

@@ -64,6 +64,13 @@ def test_each_label_gets_a_row(call: Any, image: Path, labels: Path, tmp_path: P
     assert f"(rows kept from before: {len(rows) - 1})" in done.out
     for row, before in zip(rows_of(tmp_path / "out" / "cells_descriptions.csv"), rows, strict=True):
         assert (row == before) == (int(row["label"]) != LARGE[0])
+    # Rows of another image with the same name but for its ending do not stay.
+    other = image.with_suffix(".tif")
+    tifffile.imwrite(other, render(SCENE))
+    call("describe", other, labels, *asked, *CPU, "-o", tmp_path / "out")
+    assert [row["image"] for row in rows_of(tmp_path / "out" / "cells_descriptions.csv")] == [
+        other.name
+    ]
 
 
 def test_some_labels_a_question_of_ones_own_and_json(

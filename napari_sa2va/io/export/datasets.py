@@ -55,9 +55,15 @@ def dataset_folder(annotations: Annotations, path: Path, kind: str) -> Iterator[
 
 
 def is_earlier_export(path: Path, kind: str, provenance: Provenance) -> bool:
-    """Whether a folder is what `dataset_folder` made of the same objects in the same format."""
+    """Whether a folder is what `dataset_folder` made of the same objects, and holds no more.
+
+    Where another export lies in it, that of the same objects goes beside that.
+    """
     try:
         said = json.loads((path / MARK).read_text(encoding="utf-8"))
+        known = {MARK, *said["files"]}
+        if any(name not in known and not _is_scrap(name) for name in _files(path)):
+            return False
         return bool(said["format"] == kind) and provenance.is_that_of(said)
     except (OSError, ValueError, KeyError, TypeError):
         return False

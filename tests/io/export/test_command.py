@@ -113,6 +113,10 @@ def test_a_data_set_is_made_anew_and_takes_that_of_another_session_beside_its_fi
     assert ended.exit_code == 0, ended.output
     assert ended.stdout == f"wrote {out / f'cells_{name}'}\n"
     assert {path: path.read_bytes() for path in before} == before
+    ended = run(session, out, "-f", name)  # beside that of the other session
+    assert ended.exit_code == 3, ended.output
+    shutil.rmtree(out / f"cells_{name}")
+    assert run(session, out, "-f", name).stdout == f"wrote {out}\n"
 
 
 def test_neither_image_nor_source_is_written_over(session: Path, tmp_path: Path) -> None:

@@ -155,6 +155,15 @@ def test_all_labels_of_an_ome_zarr_come_with_its_image(
     root["labels"].attrs["labels"] = ["other"]
     assert [type_name for *_, type_name in reader(str(tmp_path / "y.ome.zarr"))] == ["labels"]
     assert told[1:] == ["The image of cells is left out: its labels have another size or axes."]
+    # Labels of the image's own pixels lie on it, also where they say nothing of its scale.
+    root = zarr.open_group(str(tmp_path / "z.ome.zarr"), mode="w", zarr_format=2)
+    multiscale(root, numbers, "zyx")
+    multiscale(root.create_group("labels/other"), numbers, "zyx", **kind)
+    bare = {"name": "other", "axes": [*"zyx"], "datasets": [{"path": "0"}]}
+    root["labels/other"].attrs["multiscales"] = [bare]
+    root["labels"].attrs["labels"] = ["other"]
+    (_, image, _), (_, labels, _) = reader(str(tmp_path / "z.ome.zarr"))
+    assert (image["scale"], image["units"]) == (labels["scale"], labels["units"])
 
 
 def test_npe2_picks_our_writer_by_the_whole_ending() -> None:
