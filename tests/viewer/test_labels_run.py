@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 from typing import Any
 
@@ -16,6 +15,7 @@ from napari_sa2va.viewer.objects import LabelObjects
 from napari_sa2va.viewer.run import LabelRun
 from napari_sa2va.viewer.source import snapshot
 from napari_sa2va.viewer.store import CannotWrite, LayerLost
+from tests.viewer.conftest import FullDisk
 
 SIDE = 64
 
@@ -39,27 +39,6 @@ def faint_and_strong() -> SoftMask:
     strong = 5 - np.hypot(rows - 10, columns - 10)
     logits = np.maximum(faint, strong).astype(np.float32)
     return SoftMask.from_model(logits, resize_bilinear(logits, (SIDE, SIDE)) > 0)
-
-
-class FullDisk:
-    """An array that refuses what is written while it is full, and all while it is gone."""
-
-    def __init__(self, data: np.ndarray) -> None:
-        self.data, self.full, self.gone = data, False, False
-        self.shape, self.dtype, self.ndim, self.size = data.shape, data.dtype, data.ndim, data.size
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.data, dtype=dtype)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        if self.gone:
-            raise OSError(errno.EIO, "Input/output error")
-        return self.data[index].copy()
-
-    def __setitem__(self, index: Any, values: Any) -> None:
-        if self.full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        self.data[index] = values
 
 
 class Scene:
@@ -438,15 +417,15 @@ def on_full_disk() -> tuple[FullDisk, LabelObjects, LabelRun]:
 def test_a_mask_that_a_full_disk_refuses_leaves_the_others() -> None:
     disk, objects, run = on_full_disk()
     run.add(soft_disk((20, 20, 8)), "a", 0.9)
-    disk.full = True
+    disk.room = 0
     with pytest.raises(CannotWrite, match=r"No space left.*run again"):
         run.add(soft_disk((45, 45, 8)), "b", 0.9)
-    disk.full = False
+    disk.room = math.inf
     assert run.add(soft_disk((45, 20, 8)), "c", 0.9)
-    disk.full = True
+    disk.room = 0
     with pytest.raises(CannotWrite):
         run.add(soft_disk((45, 45, 8)), "d", 0.9)
-    disk.full = False
+    disk.room = math.inf
     assert run.commit()
     assert [row.phrase for row in objects.rows()] == ["a", "c"]
     assert not disk.data[45, 45] and disk.data[45, 20]
@@ -454,10 +433,10 @@ def test_a_mask_that_a_full_disk_refuses_leaves_the_others() -> None:
     refused: list[str] = []
     objects.refused.connect(refused.append)
     before = disk.data.copy()
-    disk.full = True
+    disk.room = 0
     run.move_border(0.8)
     assert "No space left" in refused[0] and run.threshold == 0.5
-    disk.full = False
+    disk.room = math.inf
     run.move_border(0.2)
     assert run.commit() and (disk.data > 0).sum() > (before > 0).sum()
     assert objects.undo()
@@ -476,10 +455,10 @@ def test_an_overwrite_that_a_full_disk_refuses_can_be_tried_again() -> None:
     run.add(soft_disk((30, 42, 6)), "new", 0.9)
     run.commit()
     before = disk.data.copy()
-    disk.full = True
+    disk.room = 0
     with pytest.raises(CannotWrite):
         run.overwrite()
-    disk.full = False
+    disk.room = math.inf
     np.testing.assert_array_equal(disk.data, before)
     assert run.overlapped == (1,) and not run.commit()
     assert run.overwrite()

@@ -17,6 +17,7 @@ from napari_sa2va.viewer.labels import create_labels
 from napari_sa2va.viewer.objects import LabelObjects
 from napari_sa2va.viewer.store import CannotWrite, LayerLost
 from napari_sa2va.viewer.track_run import TrackRun
+from tests.viewer.conftest import FullDisk
 
 SIDE = 40
 FRAMES = 30
@@ -346,25 +347,6 @@ def test_a_layer_that_is_gone_ends_the_run() -> None:
     run.close()
 
 
-class FullDisk:
-    """An array whose last planes cannot be written."""
-
-    def __init__(self, data: Any) -> None:
-        self.data, self.full = data, False
-        self.shape, self.dtype, self.ndim, self.size = data.shape, data.dtype, data.ndim, data.size
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.data[index]
-
-    def __setitem__(self, index: Any, values: Any) -> None:
-        if self.full:
-            raise OSError(28, "No space left on device")
-        self.data[index] = values
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.asarray(self.data[...], dtype=dtype)
-
-
 def test_a_full_disk_keeps_what_was_written() -> None:
     viewer = ViewerModel()
     image = viewer.add_image(np.zeros((FRAMES, SIDE, SIDE)))
@@ -375,10 +357,10 @@ def test_a_full_disk_keeps_what_was_written() -> None:
     run = TrackRun(objects, stack, replace=False, model="demo")
     run.begin([("a", ""), ("b", "")])
     fill(run, 0, 4)
-    disk.full = True
+    disk.room = 0
     with pytest.raises(CannotWrite, match=r"No space left.*run again"):
         fill(run, 5, 5)
-    disk.full = False
+    disk.room = math.inf
     assert run.commit()
     objects.write()
     assert objects.rows()[0].last_frame == 4
